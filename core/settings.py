@@ -1,0 +1,159 @@
+"""Django settings. Everything that differs between machines is read from the environment through core.env."""
+
+import os
+import secrets
+from pathlib import Path
+
+import dj_database_url
+
+from core import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = env.folder("DATA_DIR", str(BASE_DIR / "data"))
+
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.number("PORT", 8000, least=0, most=65535)
+BASE_URL = env.url("BASE_URL", f"http://{HOST}:{PORT}", schemes=("http", "https")).rstrip("/")
+DEBUG = env.flag("DEBUG")
+SERVER = env.choice("SERVER", "daphne", ("daphne", "uvicorn"))
+WEB_PROCESSES = env.number("WEB_PROCESSES", 1, least=1, most=64)
+
+
+def _secret_key() -> str:
+    """SECRET_KEY, else one made once and kept in DATA_DIR (readable by its owner only)."""
+    given = env.text("SECRET_KEY")
+    if given:
+        return given
+    path = DATA_DIR / "secret_key"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(50))
+    return path.read_text()
+
+
+SECRET_KEY = _secret_key()
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+ALLOWED_ORIGINS = env.words("ALLOWED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = [origin for origin in ALLOWED_ORIGINS if "://" in origin]
+TRUSTED_PROXY_HOPS = env.number("TRUSTED_PROXY_HOPS", 0, most=10)
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "django_htmx",
+    "django_celery_beat",
+    "ninja",
+    "core",
+    "notifications",
+    "notifications.rooms",
+    "dashboard",
+    "workers",
+]
+
+MIDDLEWARE = [
+    "core.middleware.security_headers",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "core.middleware.live_positions",
+]
+
+ROOT_URLCONF = "core.urls"
+ASGI_APPLICATION = "core.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# Databases. SQLite: WAL, and every transaction takes the write lock at its start, so that two writers queue instead of failing.
+DATABASE_URL = env.url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'signalbox.sqlite3'}", schemes=("sqlite", "postgres", "postgresql"))
+DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"] |= {
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "timeout": 10,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+        },
+    }
+else:
+    DATABASES["default"] |= {"CONN_MAX_AGE": 0, "OPTIONS": {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# The channel layer: Redis or Valkey by pub/sub where there is one, else this process's memory.
+REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
+CHANNEL_REDIS_URLS = env.words("CHANNEL_REDIS_URLS", REDIS_URL)
+if CHANNEL_REDIS_URLS:
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {
+                "hosts": [{"address": address, "socket_timeout": 5, "socket_connect_timeout": 1} for address in CHANNEL_REDIS_URLS],
+                "prefix": "signalbox",
+            },
+        }
+    }
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000}}}
+CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", REDIS_URL, schemes=("redis", "rediss", "amqp", "memory", "unix"))
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/accounts/login/"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BASE_URL.startswith("https://")
+# Two copies on one host (other ports) share cookies by host name: the port in the name keeps their sessions apart.
+SESSION_COOKIE_NAME = f"sessionid_{PORT}" if HOST in {"127.0.0.1", "localhost"} else "sessionid"
+CSRF_COOKIE_NAME = f"csrftoken_{PORT}" if HOST in {"127.0.0.1", "localhost"} else "csrftoken"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# Limits (interface: Environment). 0 switches one off.
+MAX_CONNECTIONS_PER_USER = env.number("MAX_CONNECTIONS_PER_USER", 20)
+MAX_CONNECTIONS_PER_ADDRESS = env.number("MAX_CONNECTIONS_PER_ADDRESS", 200)
+MAX_CHANNELS_PER_CONNECTION = env.number("MAX_CHANNELS_PER_CONNECTION", 128)
+MAX_FRAME_IN = env.number("MAX_FRAME_IN", 65536)
+MAX_FRAGMENT = env.number("MAX_FRAGMENT", 65536)
+MAX_PAYLOAD = env.number("MAX_PAYLOAD", 16384)
+COMMANDS_PER_SECOND = env.number("COMMANDS_PER_SECOND", 20)
+CATCH_UP = env.number("CATCH_UP", 300)
+CHAT_LENGTH = env.number("CHAT_LENGTH", 4000)
+CREDIT = env.number("CREDIT", 262144)
+ROOMS_OPEN = env.flag("ROOMS_OPEN")
