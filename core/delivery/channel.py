@@ -143,6 +143,9 @@ class Kind:
         """The HTML fragment for one event, with its targets; the same for every reader. Empty: nothing to show."""
         return ""
 
+    def numbered(self, key: str, events: Sequence[Event]) -> None:
+        """Note where these events now stand, in rows of the app's own: runs inside the transaction that numbers them, so keep it short."""
+
     def is_personal(self, event: Event) -> bool:
         """Whether this event needs one answer per person (`personalise`) instead of `render`."""
         return False
