@@ -2,8 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
@@ -42,10 +44,34 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
 
 
 def url(name: str, default: str = "", *, schemes: tuple[str, ...]) -> str:
+    """Read an address. The sentence that refuses one never repeats it: it may hold a password."""
     value = text(name, default)
-    if value and urlsplit(value).scheme not in schemes:
-        raise ImproperlyConfigured(f"{name} must start with {' or '.join(s + '://' for s in schemes)}.")
+    if value:
+        _checked(name, value, schemes)
     return value
+
+
+def _checked(name: str, value: str, schemes: tuple[str, ...]) -> None:
+    try:
+        scheme, _ = urlsplit(value).scheme, urlsplit(value).port
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is malformed: it has a bad host or port.") from error
+    if scheme not in schemes or "://" not in value:
+        raise ImproperlyConfigured(f"{name} is malformed: it must start with {' or '.join(s + '://' for s in schemes)}.")
+
+
+def database(name: str, *, file: Path) -> dict[str, Any]:
+    """Read a database's address as Django's settings for it; without one, SQLite in `file`."""
+    value = url(name, schemes=("sqlite", "postgres", "postgresql"))
+    if not value:
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(file)}
+    try:
+        parsed = dict(dj_database_url.parse(value))
+    except (ValueError, KeyError) as error:
+        raise ImproperlyConfigured(f"{name} is malformed: use postgres://user:password@host:5432/name or sqlite:////path/to/file.") from error
+    if not parsed.get("NAME"):
+        raise ImproperlyConfigured(f"{name} is malformed: it names no database, as in postgres://user:password@host:5432/name.")
+    return parsed
 
 
 def folder(name: str, default: str) -> Path:
@@ -55,6 +81,6 @@ def folder(name: str, default: str) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ImproperlyConfigured(f"{name}={path} cannot be made: {error.strerror}.") from error
-    if not os.access(path, os.W_OK):
+    if not os.access(path, os.W_OK | os.X_OK):
         raise ImproperlyConfigured(f"{name}={path} is not writable by this user.")
     return path

@@ -91,8 +91,7 @@ TEMPLATES = [
 ]
 
 # Databases. SQLite: WAL, and every transaction takes the write lock at its start, so that two writers queue instead of failing.
-DATABASE_URL = env.url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'signalbox.sqlite3'}", schemes=("sqlite", "postgres", "postgresql"))
-DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+DATABASES = {"default": env.database("DATABASE_URL", file=DATA_DIR / "signalbox.sqlite3")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"] |= {
         "CONN_MAX_AGE": None,
@@ -101,6 +100,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
         },
+        # Tests run on a file too: in memory, the threads and processes of a test would each see a database of their own.
+        "TEST": {"NAME": str(DATA_DIR / "test.sqlite3")},
     }
 else:
     DATABASES["default"] |= {"CONN_MAX_AGE": 0, "OPTIONS": {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}}}
@@ -121,7 +122,24 @@ if CHANNEL_REDIS_URLS:
     }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000}}}
-CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", REDIS_URL, schemes=("redis", "rediss", "amqp", "memory", "unix"))
+
+# Celery. A task may run twice and must not mind: it is acknowledged when done, and what it works on is a due row.
+_broker = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", _broker, schemes=("redis", "rediss", "redis+socket", "amqp", "amqps", "memory"))
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_BACKEND = None
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -162,3 +180,27 @@ CATCH_UP = env.number("CATCH_UP", 300)
 CHAT_LENGTH = env.number("CHAT_LENGTH", 4000)
 CREDIT = env.number("CREDIT", 262144)
 ROOMS_OPEN = env.flag("ROOMS_OPEN")
+
+# Logging: states, not traffic. What may stand in a line is decided in core.logs.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "core.logs.LineFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+        "daphne": {"level": "WARNING"},
+        # uvicorn writes a socket's whole query string at INFO.
+        "uvicorn": {"level": "WARNING"},
+        "uvicorn.error": {"level": "WARNING"},
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+        "django_celery_beat": {"level": "WARNING"},
+        "asyncio": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+    },
+}
