@@ -97,7 +97,7 @@ def _validation(error: Exception) -> Problem:
 def _field(item: dict[str, Any]) -> str:
     source, *path = item.get("loc") or ("",)
     # ninja names a JSON body after the function's parameter: body.payload.value is what the client calls value.
-    named = path[1:] if source in {"body", "form"} and len(path) > 1 else path
+    named: list[Any] = path[1:] if source in {"body", "form"} and len(path) > 1 else path
     return ".".join(str(part) for part in named)[:120]
 
 
@@ -243,7 +243,7 @@ def problem_answers(get_response: Callable[[HttpRequest], HttpResponseBase | Awa
     if iscoroutinefunction(get_response):
 
         async def middleware(request: HttpRequest) -> HttpResponseBase:
-            return _as_problem_answer(request, await get_response(request))  # type: ignore[misc]
+            return _as_problem_answer(request, await get_response(request))
 
         markcoroutinefunction(middleware)
         return middleware
