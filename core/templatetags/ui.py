@@ -1,0 +1,69 @@
+"""Template tags of the look: icons drawn into the page, and what the shell knows about a person."""
+
+import re
+from functools import cache
+from typing import Any
+
+from django import template
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from core.finders import packages_folder
+
+register = template.Library()
+
+ICON_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
+DRAWING = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)
+
+
+@cache
+def drawing(name: str) -> str:
+    """The shapes of one lucide icon. Raises ImproperlyConfigured when there is no such icon, or no package."""
+    if not ICON_NAME.fullmatch(name):
+        raise ImproperlyConfigured(f"{name!r} is not the name of an icon.")
+    path = packages_folder() / "lucide-static" / "icons" / f"{name}.svg"
+    try:
+        found = DRAWING.search(path.read_text())
+    except FileNotFoundError:
+        missing = f"no icon {name!r}" if path.parent.is_dir() else "no lucide-static in node_modules; run `python manage.py prepare`"
+        raise ImproperlyConfigured(f"There is {missing}.") from None
+    assert found, f"{path.name} is not an SVG file"
+    return re.sub(r"\s*\n\s*", "", found[1])
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """`{% icon "bell" %}`: the icon's shapes in the page itself, in the colour of the text, silent for screen readers."""
+    return format_html(
+        '<svg class="i{}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-linecap="round" stroke-linejoin="round" '
+        'aria-hidden="true" focusable="false">{}</svg>',
+        f" {extra}" if extra else "",
+        mark_safe(drawing(name)),  # a file of a pinned package, by a checked name
+    )
+
+
+@register.simple_tag
+def face(name: str, extra: str = "") -> SafeString:
+    """A round initial in one of the six series colours, always the same for one name."""
+    return format_html(
+        '<i class="face s-{}{}" aria-hidden="true">{}</i>', sum(name.encode()) % 6 + 1, f" {extra}" if extra else "", name[:1] or "?"
+    )
+
+
+@register.simple_tag(takes_context=True)
+def theme(context: template.Context) -> str:
+    """The theme that this person chose: "light", "dark", or "" for the system's."""
+    user: Any = context.get("user")
+    if user is None or not user.is_authenticated:
+        return ""
+    chosen = getattr(getattr(user, "profile", None), "theme", "auto")
+    return "" if chosen == "auto" else chosen
+
+
+@register.simple_tag(takes_context=True)
+def here(context: template.Context, prefix: str) -> SafeString:
+    """`aria-current="page"` where the page's address begins with this prefix ("/" stands for itself only)."""
+    path = getattr(context.get("request"), "path", "")
+    inside = path == prefix if prefix == "/" else path.startswith(prefix)
+    return mark_safe(' aria-current="page"') if inside else mark_safe("")

@@ -1,0 +1,100 @@
+"""The pages of the shell: home, a person's account, the style guide."""
+
+from django.conf import settings
+from django.contrib.auth import views as auth
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_GET, require_POST
+
+from core import browsers, home, signins
+from core.models import Profile, SignIn
+
+
+@require_GET
+def home_page(request: HttpRequest) -> HttpResponse:
+    """The tiles that the apps bring: of a signed-in person hers, of a guest what guests may see."""
+    request.live.read()  # type: ignore[attr-defined]
+    return render(request, "core/home.html", {"tiles": home.tiles(request)})
+
+
+class PasswordChange(auth.PasswordChangeView):
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        request.live.read()  # type: ignore[attr-defined]
+        return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form: object) -> HttpResponse:
+        old_key = self.request.session.session_key or ""
+        response = super().form_valid(form)
+        signins.keep_after_password_change(self.request, old_key=old_key, now=timezone.now())
+        return response
+
+
+class PasswordChanged(auth.PasswordChangeDoneView):
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        request.live.read()  # type: ignore[attr-defined]
+        return super().dispatch(request, *args, **kwargs)
+
+
+@login_required
+@require_GET
+def sessions(request: HttpRequest) -> HttpResponse:
+    """Where this person is signed in, each with a button that ends it."""
+    request.live.read()  # type: ignore[attr-defined]
+    now = timezone.now()
+    signins.note_use(request, now=now)
+    rows = [
+        {"sign_in": one, "browser": browsers.named(one.user_agent), "this": one.session_key == request.session.session_key}
+        for one in signins.of(request.user, now=now)
+    ]
+    return render(request, "core/sessions.html", {"rows": sorted(rows, key=lambda row: not row["this"])})
+
+
+@login_required
+@require_POST
+def end_session(request: HttpRequest, pk: int) -> HttpResponse:
+    """End one of this person's own sessions; a stranger's is not there."""
+    signins.end([get_object_or_404(SignIn, pk=pk, user=request.user)])
+    return redirect("sessions")
+
+
+@login_required
+@require_POST
+def end_other_sessions(request: HttpRequest) -> HttpResponse:
+    others = SignIn.objects.filter(user=request.user).exclude(session_key=request.session.session_key)
+    signins.end(list(others))
+    return redirect("sessions")
+
+
+@login_required
+@require_POST
+def choose_theme(request: HttpRequest) -> HttpResponse:
+    """Keep "light", "dark" or "auto" for this person and go back to where she was."""
+    chosen = request.POST.get("theme", "")
+    if chosen not in dict(Profile.THEMES):
+        return HttpResponse("theme is one of light, dark, auto", status=422, content_type="text/plain")
+    Profile.objects.update_or_create(user=request.user, defaults={"theme": chosen})
+    return HttpResponseRedirect(_own_address(request, request.POST.get("next", "/")))
+
+
+def _own_address(request: HttpRequest, address: str) -> str:
+    """This address if it leads to ourselves, else home."""
+    ours = url_has_allowed_host_and_scheme(address, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    return address if ours else "/"
+
+
+@require_GET
+def style_guide(request: HttpRequest) -> HttpResponse:
+    """Every component in every state, with invented data. Only with DEBUG=1."""
+    if not settings.DEBUG:
+        raise Http404
+    request.live.read()  # type: ignore[attr-defined]
+    return render(request, "core/styleguide.html", {"series": range(1, 7)})
+
+
+@require_GET
+def offline(request: HttpRequest) -> HttpResponse:
+    """What a service worker shows without network."""
+    return render(request, "offline.html")
