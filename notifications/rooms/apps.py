@@ -5,3 +5,11 @@ class RoomsConfig(AppConfig):
     name = "notifications.rooms"
     label = "signalbox_rooms"
     verbose_name = "Rooms"
+    websocket_routes = "notifications.rooms.routing.routes"
+    demo = "notifications.rooms.demo.make"
+
+    def ready(self) -> None:
+        from core.delivery.channel import registry
+        from notifications.rooms.kinds import RoomKind
+
+        registry.register(RoomKind())

@@ -1,3 +1,14 @@
-from django.urls import URLPattern, URLResolver
+"""Every address of rooms, below /rooms/."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import path
+
+from notifications.rooms import views
+
+app_name = "rooms"
+urlpatterns = [
+    path("", views.directory, name="directory"),
+    path("new/", views.new, name="new"),
+    path("echo/", views.echo, name="echo"),
+    path("<slug:slug>/", views.room, name="room"),
+    path("<slug:slug>/messages/", views.messages, name="messages"),
+]

@@ -1,0 +1,96 @@
+"""What happens in rooms. The only place that publishes on `room:` channels."""
+
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Case, Value, When
+from django.utils import timezone
+
+from core.delivery import wire
+from core.delivery.payload import BadPayload
+from core.delivery.publishing import publish
+from notifications.rooms.models import Membership, Message, Room
+from notifications.rooms.people import Person
+from notifications.rooms.text import BadText, clean, clean_title, is_slug, to_html
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+class ClientIdTaken(ValueError):
+    """This sender already sent another text under this client id."""
+
+
+def open_room(slug: str, *, title: str, access: str, owner: Person) -> Room:
+    """Make a room; a user who makes it owns it. An existing one of that slug is returned as it is. Raises BadText."""
+    if not is_slug(slug):
+        raise BadText("bad_slug", "An address is made of a-z, 0-9, - and _, at most 64, and is not one of our own pages.")
+    with transaction.atomic():
+        room, made = Room.objects.get_or_create(slug=slug, defaults={"title": clean_title(title), "access": access})
+        if made and not owner.is_guest:
+            Membership.objects.create(room=room, user_id=owner.user_id, role=Membership.Role.OWNER)
+    return room
+
+
+def post_message(room: Room, *, author: Person, text: str, client_id: str = "") -> Message:
+    """Say something in a room: stored and shown once, however often it is sent under one client id. Nobody is asked for permission.
+
+    Raises BadText, and ClientIdTaken when the id stands for another text.
+    """
+    text = clean(text, limit=settings.CHAT_LENGTH or 10**6)
+    client_id = client_id or uuid.uuid4().hex
+    if not _CLIENT_ID.fullmatch(client_id):
+        raise BadText("bad_client_id", "A client id is 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'.")
+    try:
+        with transaction.atomic():
+            message = Message.objects.create(
+                room=room,
+                user_id=author.user_id,
+                author=author.key,
+                name=author.name,
+                text=text,
+                html=to_html(text),
+                client_id=client_id,
+                created_at=timezone.now(),
+            )
+            publish(room.channel, "message.put", event_data(message), key=str(message.pk))
+    except IntegrityError:
+        return _sent_before(room, author=author, client_id=client_id, text=text)
+    except BadPayload as error:
+        raise BadText("too_long", "That is too long to send in one piece.") from error
+    return message
+
+
+def _sent_before(room: Room, *, author: Person, client_id: str, text: str) -> Message:
+    message = Message.objects.get(room=room, author=author.key, client_id=client_id)
+    if message.text != text:
+        raise ClientIdTaken(client_id)
+    return message
+
+
+def event_data(message: Message) -> dict[str, Any]:
+    """What `message.put` carries: enough to draw the message without a query. `html` is left out where both would be too much."""
+    data = {
+        "id": message.pk,
+        "author": message.author,
+        "name": message.name,
+        "text": message.text,
+        "html": message.html,
+        "at": message.created_at.isoformat().replace("+00:00", "Z"),
+    }
+    if message.offset is not None:
+        data["offset"] = message.offset
+    limit = settings.MAX_PAYLOAD
+    if limit and len(wire.dump(data).encode()) > limit:
+        del data["html"]
+    return data
+
+
+def place_messages_locked(offsets: Mapping[int, int]) -> None:
+    """Give messages their place, once. Runs inside the transaction that numbers their events and holds the channel's lock."""
+    if offsets:
+        place = Case(*(When(pk=pk, then=Value(offset)) for pk, offset in offsets.items()))
+        Message.objects.filter(pk__in=list(offsets), offset__isnull=True).update(offset=place)

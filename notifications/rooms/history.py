@@ -1,0 +1,21 @@
+"""Reads of what was said. A message is on a page once its event is numbered; until then it is on its way as an event."""
+
+from collections.abc import Sequence
+
+from notifications.rooms.models import Message, Room
+
+NEWEST = 50
+
+
+def newest(room: Room, *, count: int = NEWEST, before: int | None = None) -> Sequence[Message]:
+    """The newest messages of a room, or those just before an offset; oldest first."""
+    rows = Message.objects.filter(room=room, offset__isnull=False, deleted_at=None)
+    if before is not None:
+        rows = rows.filter(offset__lt=before)
+    return list(rows.order_by("-offset")[:count])[::-1]
+
+
+def after(room: Room, *, offset: int, upto: int, count: int) -> Sequence[Message]:
+    """Up to `count` messages of `(offset, upto]`, oldest first."""
+    rows = Message.objects.filter(room=room, offset__gt=offset, offset__lte=upto, deleted_at=None)
+    return list(rows.order_by("offset")[:count])

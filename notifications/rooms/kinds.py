@@ -1,0 +1,65 @@
+"""The channel kind `room`: who reads it and how its events look."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from django.template.loader import get_template
+
+from core.delivery.channel import Event, EventType, Kind, Reader
+from notifications.rooms import actions, history, policy
+from notifications.rooms.models import Message, Room
+from notifications.rooms.text import to_html
+
+
+def drawn(data: Mapping[str, Any], *, offset: int) -> str:
+    """A message as a list item: the same bytes on a page and in a push, for everybody."""
+    message = {**data, "offset": data.get("offset", offset), "time": data["at"][11:16], "guest": data["author"].startswith("guest:")}
+    message["html"] = data.get("html") or to_html(data["text"])
+    return get_template("rooms/_message.html").render({"message": message})
+
+
+def drawn_row(message: Message) -> str:
+    return drawn(actions.event_data(message), offset=message.offset or 0)
+
+
+class RoomKind(Kind):
+    name = "room"
+    types = (
+        EventType("message.put"),
+        EventType("message.gone"),
+        EventType("reaction"),
+        EventType("member"),
+        EventType("typing", ephemeral=True),
+    )
+
+    def readable(self, readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
+        allowed = policy.readable({reader.user for reader in readers}, keys)
+        return {(reader, key) for reader in readers for key in keys if (reader.user, key) in allowed}
+
+    def resolve(self, name: str) -> str | None:
+        # Digits are a key: pages write keys, and a room whose slug is a number must not take another's place.
+        if policy.is_key(name):
+            return name
+        pk = Room.objects.filter(slug=name.lower()).values_list("pk", flat=True).first()
+        return None if pk is None else str(pk)
+
+    def render(self, event: Event, key: str) -> str:
+        if event.type == "message.put":
+            # Sorted by offset: the extension's default is the id, and ids are not the order of the room.
+            return f'<hx-upsert hx-target="#messages" key="data-offset">{drawn(event.data, offset=event.offset)}</hx-upsert>'
+        if event.type == "message.gone":
+            return f'<hx-partial hx-target="#m-{int(event.key)}" hx-swap="delete"></hx-partial>'
+        return ""
+
+    def numbered(self, key: str, events: Sequence[Event]) -> None:
+        puts: dict[int, int] = {}
+        for event in events:
+            if event.type == "message.put":
+                puts.setdefault(int(event.key), event.offset)
+        actions.place_messages_locked(puts)
+
+    def snapshot(self, key: str) -> Sequence[Mapping[str, Any]]:
+        room = Room.objects.filter(pk=key).first() if policy.is_key(key) else None
+        rows = history.newest(room) if room else []
+        return [{"type": "message.put", "key": str(row.pk), "data": actions.event_data(row), "at": row.created_at.timestamp()} for row in rows]
+

@@ -1,0 +1,95 @@
+// A room's page: groups messages by author and day, keeps the newest in sight, sends on Enter. What arrives, arrives by live.js.
+const GROUP_MS = 5 * 60 * 1000;
+const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const below = document.getElementById("below");
+const root = document.documentElement;
+let atBottom = true;
+let unseen = 0;
+let newest = 0;
+
+const list = () => document.getElementById("messages");
+const offsetOf = (message) => Number(message.dataset.offset);
+
+function dayRule(label) {
+  const rule = document.createElement("li");
+  rule.className = "day";
+  rule.textContent = label;
+  return rule;
+}
+
+// Follow the order on the page, whatever came in: a rule where the day changes, one head for what an author says within five minutes.
+function group() {
+  let before = null;
+  let rule = null;
+  for (const item of [...(list()?.children ?? [])]) {
+    if (item.classList.contains("day")) {
+      rule?.remove();
+      rule = item;
+      continue;
+    }
+    const at = new Date(item.dataset.at);
+    const label = day.format(at);
+    const newDay = label !== before?.label;
+    item.classList.toggle("follows", !newDay && item.dataset.author === before.author && at - before.at < GROUP_MS);
+    if (newDay && rule) rule.textContent = label;
+    else if (newDay) item.before(dayRule(label));
+    else rule?.remove();
+    rule = null;
+    before = { label, at, author: item.dataset.author };
+  }
+  rule?.remove();
+}
+
+function toBottom() {
+  scrollTo({ top: root.scrollHeight });
+  unseen = 0;
+  below.hidden = true;
+}
+
+function countNew() {
+  const messages = [...(list()?.querySelectorAll(".msg") ?? [])];
+  const fresh = messages.filter((message) => offsetOf(message) > newest);
+  newest = Math.max(newest, ...fresh.map(offsetOf), 0);
+  return fresh.length;
+}
+
+function settle() {
+  const fresh = countNew();
+  group();
+  observer.takeRecords();
+  if (atBottom) return toBottom();
+  unseen += fresh;
+  below.hidden = unseen === 0;
+  below.textContent = `${unseen} new below`;
+}
+
+const observer = new MutationObserver(settle);
+// The talk and not the list: a resync replaces the list.
+observer.observe(document.querySelector(".talk"), { childList: true, subtree: true });
+
+addEventListener("scroll", () => {
+  atBottom = innerHeight + scrollY >= root.scrollHeight - 48;
+  if (atBottom) toBottom();
+}, { passive: true });
+below.addEventListener("click", toBottom);
+
+document.addEventListener("keydown", (event) => {
+  if (event.target.id !== "say" || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  if (!event.target.readOnly) event.target.form.requestSubmit();
+});
+
+// While a message is on its way its form stands still: what is typed meanwhile would go under the same client id.
+document.addEventListener("htmx:before:request", ({ target }) => sending(target, true));
+document.addEventListener("htmx:finally:request", ({ target }) => sending(target, false));
+
+function sending(form, on) {
+  if (form.id !== "composer") return;
+  form.classList.toggle("sending", on);
+  form.elements.text.readOnly = on;
+}
+
+countNew();
+group();
+observer.takeRecords();
+if (!new URLSearchParams(location.search).has("before")) toBottom();

@@ -1,0 +1,153 @@
+"""The pages of rooms. One write path: the composer's form, with or without htmx."""
+
+import re
+import uuid
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import F, OuterRef, Subquery
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.safestring import mark_safe
+from django.views.decorators.http import require_GET, require_http_methods
+
+from notifications.rooms import actions, history, policy
+from notifications.rooms.forms import RoomForm
+from notifications.rooms.kinds import drawn_row
+from notifications.rooms.models import Message, Room
+from notifications.rooms.people import Person, remember, visitor
+from notifications.rooms.text import BadText
+
+LISTED = 200
+_OFFSET = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+
+
+@require_GET
+def directory(request: HttpRequest) -> HttpResponse:
+    """The rooms that this person may enter, the one with the newest message first."""
+    request.live.read()
+    return render(request, "rooms/directory.html", {"rooms": listed(visitor(request))})
+
+
+def listed(person: Person, *, count: int = LISTED) -> list[Room]:
+    """Rooms with `last_name`, `last_text` and `last_at` of their newest message; one query."""
+    last = Message.objects.filter(room=OuterRef("pk"), offset__isnull=False, deleted_at=None).order_by("-offset")
+    parts = {f"last_{label}": Subquery(last.values(column)[:1]) for label, column in _LAST.items()}
+    rooms = policy.rooms_for(person).filter(archived_at=None).annotate(**parts)
+    return list(rooms.order_by(F("last_at").desc(nulls_last=True), "slug")[:count])
+
+
+_LAST = {"name": "name", "text": "text", "at": "created_at"}
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """Open a room."""
+    request.live.read()
+    form = RoomForm(request.POST or None)
+    if form.is_valid():
+        given = form.cleaned_data
+        room = actions.open_room(given["slug"], title=given["title"], access=given["access"], owner=visitor(request))
+        return redirect("rooms:room", slug=room.slug)
+    return render(request, "rooms/new.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_GET
+def echo(request: HttpRequest) -> HttpResponse:
+    """Try the connection by hand: talks to /ws/chat/, which needs no login, no Redis and no room."""
+    request.live.read()
+    return render(request, "rooms/echo.html")
+
+
+@require_GET
+def room(request: HttpRequest, slug: str) -> HttpResponse:
+    """A room: what was said, live, and the composer."""
+    person = visitor(request)
+    found = _room_or_404(slug, person)
+    if slug != found.slug:
+        return redirect("rooms:room", slug=found.slug, permanent=True)
+    page = render(request, "rooms/room.html", _log(request, found) | _composer(found, person) | {"members": _members(found)})
+    return remember(page, request, person)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def messages(request: HttpRequest, slug: str) -> HttpResponse:
+    """GET: the room's live region, or (`?before=`) the older messages above it. POST: say something."""
+    person = visitor(request)
+    found = _room_or_404(slug, person)
+    if request.method == "POST":
+        return remember(_post(request, found, person), request, person)
+    template = "rooms/_older.html" if "before" in request.GET else "rooms/_log.html"
+    return render(request, template, _log(request, found))
+
+
+def _room_or_404(slug: str, person: Person) -> Room:
+    try:
+        return policy.room_for_reader(slug, person)
+    except policy.NoSuchRoom as error:
+        raise Http404 from error
+
+
+def _log(request: HttpRequest, room: Room) -> dict[str, Any]:
+    """What the live region shows. Reads the position first: what is numbered after it arrives as an event."""
+    request.live.read(room.channel)
+    before = _offset(request)
+    rows = history.newest(room, count=history.NEWEST + 1, before=before)
+    shown = rows[-history.NEWEST :]
+    return {
+        "room": room,
+        "url": reverse("rooms:messages", args=[room.slug]),
+        "drawn": mark_safe("".join(map(drawn_row, shown))),  # noqa: S308  (every message is escaped by its own template)
+        "older": shown[0].offset if len(rows) > len(shown) else None,
+        "before": before,
+    }
+
+
+def _offset(request: HttpRequest) -> int | None:
+    text = request.GET.get("before")
+    if text is None:
+        return None
+    if not _OFFSET.fullmatch(text):
+        raise Http404
+    return int(text)
+
+
+def _members(room: Room) -> list[Any]:
+    return list(room.memberships.select_related("user").order_by("joined_at")[:100])
+
+
+def _composer(room: Room, person: Person, *, text: str = "", error: str = "") -> dict[str, Any]:
+    # A new client id for each form: sending one form twice says it once.
+    return {
+        "room": room,
+        "url": reverse("rooms:messages", args=[room.slug]),
+        "client_id": uuid.uuid4().hex,
+        "text": text,
+        "error": error,
+        "person": person,
+    }
+
+
+def _post(request: HttpRequest, room: Room, person: Person) -> HttpResponse:
+    text = request.POST.get("text", "")
+    try:
+        room = policy.room_for_member(room.slug, person)
+        actions.post_message(room, author=person, text=text, client_id=request.POST.get("client_id", ""))
+    except policy.ReadOnly:
+        return _refused(request, room, person, text=text, error="This room is archived.", status=403)
+    except BadText as error:
+        return _refused(request, room, person, text=text, error=str(error), status=422)
+    except actions.ClientIdTaken:
+        return _refused(request, room, person, text=text, error="The message before was sent. Send again for this one.", status=409)
+    if request.headers.get("HX-Request"):
+        return render(request, "rooms/_composer.html", _composer(room, person))
+    return redirect("rooms:room", slug=room.slug)
+
+
+def _refused(request: HttpRequest, room: Room, person: Person, *, text: str, error: str, status: int) -> HttpResponse:
+    composer = _composer(room, person, text=text, error=error)
+    if request.headers.get("HX-Request"):
+        return render(request, "rooms/_composer.html", composer, status=status)
+    return render(request, "rooms/room.html", _log(request, room) | composer | {"members": _members(room)}, status=status)
