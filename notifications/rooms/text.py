@@ -58,7 +58,8 @@ def _too_long(limit: int) -> BadText:
 # --- Markdown ---
 
 _TAGS = {"a", "p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li"}
-_ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
+# The star is needed: without it nh3 lets `title` and `lang` pass everywhere.
+_ATTRIBUTES: dict[str, set[str]] = {"*": set(), "a": {"href"}, "ol": {"start"}}
 _SCHEMES = {"http", "https", "mailto"}
 
 
