@@ -6,6 +6,7 @@ class RoomsConfig(AppConfig):
     label = "signalbox_rooms"
     verbose_name = "Rooms"
     websocket_routes = "notifications.rooms.routing.routes"
+    home_tiles = ["notifications.rooms.home.tile"]
     demo = "notifications.rooms.demo.make"
 
     def ready(self) -> None:

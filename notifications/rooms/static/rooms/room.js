@@ -60,7 +60,7 @@ function settle() {
   if (atBottom) return toBottom();
   unseen += fresh;
   below.hidden = unseen === 0;
-  below.textContent = `${unseen} new below`;
+  below.lastElementChild.textContent = `${unseen} new below`;
 }
 
 const observer = new MutationObserver(settle);
