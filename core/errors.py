@@ -17,6 +17,7 @@ from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
+from django.views.decorators.csrf import csrf_exempt
 from ninja.errors import AuthenticationError, HttpError
 from ninja.errors import ValidationError as NinjaValidationError
 
@@ -90,7 +91,7 @@ def _validation(error: Exception) -> Problem:
     assert isinstance(error, NinjaValidationError)
     shown = [(_field(item), _sentence(item)) for item in error.errors[:3]]
     more = len(error.errors) - len(shown)
-    detail = "; ".join(f"{field}: {text}" if field else text for field, text in shown) + (f"; and {more} more." if more else ".")
+    detail = "; ".join(f"{field} {text}" if text.startswith("is ") else f"{field}: {text}" for field, text in shown) + (f"; and {more} more." if more else ".")
     return Problem(Code.INVALID, detail, field=shown[0][0] or None, allowed=_allowed(error.errors[0]))
 
 
@@ -102,7 +103,8 @@ def _field(item: dict[str, Any]) -> str:
 
 
 def _sentence(item: dict[str, Any]) -> str:
-    return str(item.get("msg", "is not valid")).removeprefix("Value error, ").rstrip(".")
+    ours = {"missing": "is needed", "extra_forbidden": "is no field of this body"}.get(str(item.get("type")))
+    return ours or str(item.get("msg", "is not valid")).removeprefix("Value error, ").rstrip(".")
 
 
 def _allowed(item: dict[str, Any]) -> list[str]:
@@ -220,21 +222,34 @@ def handle(request: HttpRequest, error: Exception) -> HttpResponse:
     return answer(problem)
 
 
+@csrf_exempt
 def unknown_path(request: HttpRequest) -> HttpResponse:
     """What every address under /api/ answers that no operation has."""
-    return answer(Problem(Code.NOT_FOUND, f"There is no address {quoted(request.path)} in this API. All of them: {DOCS}"))
+    return answer(_no_address(request))
+
+
+def _no_address(request: HttpRequest) -> Problem:
+    return Problem(Code.NOT_FOUND, f"There is no address {quoted(request.path)} in this API. All of them: {DOCS}")
 
 
 def _as_problem_answer(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     if not request.path.startswith(PREFIX) or response.status_code < 400 or response.headers.get("Content-Type") == MEDIA_TYPE:
         return response
-    allow = response.headers.get("Allow", "")
-    detail = f"Use {allow}." if allow else "The request was refused before it reached the API."
-    made = answer(Problem(of_status(response.status_code), detail, allowed=[method.strip() for method in allow.split(",") if allow]))
+    made = answer(_problem_of(request, response))
     made.status_code = response.status_code
-    if allow:
-        made.headers["Allow"] = allow
+    if "Allow" in response.headers:
+        made.headers["Allow"] = response.headers["Allow"]
     return made
+
+
+def _problem_of(request: HttpRequest, response: HttpResponseBase) -> Problem:
+    """The problem that an answer of Django's or ninja's own means."""
+    if response.status_code == 404:
+        return _no_address(request)
+    if response.status_code == 405:
+        methods = sorted(method.strip() for method in response.headers["Allow"].split(","))
+        return Problem(Code.METHOD_NOT_ALLOWED, f"{request.method} does nothing here; use {', '.join(methods)}.", allowed=methods)
+    return Problem(of_status(response.status_code), "The request was refused before it reached the API.")
 
 
 @sync_and_async_middleware

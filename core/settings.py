@@ -61,6 +61,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "core.middleware.security_headers",
+    "core.errors.problem_answers",
     "django.middleware.security.SecurityMiddleware",
     "core.static_files.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",

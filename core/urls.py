@@ -1,15 +1,21 @@
 """Every address over HTTP. Apps bring their own in `<app>/urls.py`."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
-from core import views
+from core import errors, health, views
+from core.api import api
 
 urlpatterns = [
     path("", views.home_page, name="home"),
     path("accounts/", include("core.account_urls")),
     path("styleguide/", views.style_guide, name="styleguide"),
     path("offline/", views.offline, name="offline"),
+    path("healthz", health.alive),
+    path("readyz", health.ready),
+    path("metrics", health.metrics),
+    path("api/v1/", api.urls),
+    re_path(r"^api/", errors.unknown_path),
     path("admin/", admin.site.urls),
     path("", include("notifications.urls")),
     path("dashboards/", include("dashboard.urls")),
