@@ -68,7 +68,9 @@ def database(name: str, *, file: Path) -> dict[str, Any]:
     try:
         parsed = dict(dj_database_url.parse(value))
     except (ValueError, KeyError) as error:
-        raise ImproperlyConfigured(f"{name} is malformed: use postgres://user:password@host:5432/name or sqlite:////path/to/file.") from error
+        raise ImproperlyConfigured(
+            f"{name} is malformed: use postgres://user:password@host:5432/name or sqlite:////path/to/file."
+        ) from error
     if not parsed.get("NAME"):
         raise ImproperlyConfigured(f"{name} is malformed: it names no database, as in postgres://user:password@host:5432/name.")
     return parsed
@@ -78,7 +80,7 @@ def folder(name: str, default: str) -> Path:
     """Read a folder that we may write to, and make it. Raises ImproperlyConfigured where that fails."""
     path = Path(text(name, default)).expanduser().resolve()
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise ImproperlyConfigured(f"{name}={path} cannot be made: {error.strerror}.") from error
     if not os.access(path, os.W_OK | os.X_OK):

@@ -4,8 +4,6 @@ import os
 import secrets
 from pathlib import Path
 
-import dj_database_url
-
 from core import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent

@@ -1,0 +1,24 @@
+# Two commands: `make run` starts everything on this machine, `make test` tests everything. README.md says more.
+PYTHON ?= python3
+
+.PHONY: run test lint shots
+
+run: .venv/.run
+	@exec .venv/bin/python -m core.run
+
+test: .venv/.dev
+	@.venv/bin/python -m scripts.test
+
+lint: .venv/.dev
+	@.venv/bin/python -m scripts.lint
+
+shots: .venv/.dev
+	@.venv/bin/python -m scripts.shots
+
+.venv/.run: requirements.txt requirements-embedded.txt scripts/venv.sh
+	@PYTHON="$(PYTHON)" bash scripts/venv.sh requirements-embedded.txt
+	@touch $@
+
+.venv/.dev: requirements.txt requirements-embedded.txt requirements-server.txt requirements-dev.txt scripts/venv.sh
+	@PYTHON="$(PYTHON)" bash scripts/venv.sh requirements-dev.txt
+	@touch $@

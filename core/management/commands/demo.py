@@ -1,0 +1,22 @@
+"""`manage.py demo`: three people to try things with, their passwords, and a token."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from core import demo
+
+
+class Command(BaseCommand):
+    help = "Make the demo (alice, bob, charlie, a dashboard, a room) where it is not there yet, and print how to sign in."
+    requires_system_checks = ()
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            for line in demo.make():
+                self.stdout.write(line)
+        except demo.OtherPeople as error:
+            raise CommandError(str(error)) from error
+        except DatabaseError as error:
+            raise CommandError(f"The demo could not be made: {' '.join(str(error).split())}. Run `python manage.py prepare`.") from error

@@ -1,0 +1,62 @@
+"""`manage.py serve`: a web process, on Daphne or uvicorn, that stops without losing anybody."""
+
+import socket
+import sys
+from argparse import ArgumentParser
+from importlib.util import find_spec
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connections
+
+from core import server
+from core.management.commands.prepare import unapplied
+from core.supervisor import Program, Supervisor
+
+
+class Command(BaseCommand):
+    help = "Serve pages and live connections on HOST:PORT, by SERVER (daphne or uvicorn), in WEB_PROCESSES processes."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--descriptor", type=int, help="Accept from this inherited socket (used between our own processes).")
+
+    def handle(self, *args: Any, descriptor: int | None = None, **options: Any) -> None:
+        _check_server()
+        _check_database()
+        if descriptor is not None:
+            server.run(socket.socket(fileno=descriptor), server=settings.SERVER)
+            return
+        try:
+            listener = server.listen(host=settings.HOST, port=settings.PORT)
+        except server.PortTaken as error:
+            raise CommandError(str(error)) from error
+        if settings.WEB_PROCESSES == 1:
+            server.run(listener, server=settings.SERVER)
+        else:
+            sys.exit(Supervisor(web_processes(listener)).run())
+
+
+def _check_server() -> None:
+    if settings.SERVER == "uvicorn" and find_spec("uvicorn") is None:
+        raise CommandError("SERVER=uvicorn needs uvicorn: run `pip install -r requirements-server.txt`.")
+
+
+def _check_database() -> None:
+    """Refuse to start on a database that cannot be used, or that is not made yet."""
+    try:
+        waiting = unapplied()
+    except DatabaseError as error:
+        raise CommandError(f"The database cannot be used: {' '.join(str(error).split())}") from error
+    finally:
+        connections.close_all()
+    if waiting:
+        raise CommandError(f"The database waits for {waiting} migrations: run `python manage.py prepare`.")
+
+
+def web_processes(listener: socket.socket) -> list[Program]:
+    """WEB_PROCESSES of us that accept from one socket."""
+    number = listener.fileno()
+    command = [sys.executable, "manage.py", "serve", "--descriptor", str(number)]
+    return [Program(f"web{i + 1}", command, descriptors=(number,)) for i in range(settings.WEB_PROCESSES)]
