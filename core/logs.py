@@ -24,7 +24,7 @@ def redact(text: str) -> str:
 class LineFormatter(logging.Formatter):
     """One line per record: time, level, logger, message, then what was given as `extra` as key=value."""
 
-    converter = staticmethod(time.gmtime)  # type: ignore[assignment]
+    converter = staticmethod(time.gmtime)
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
