@@ -158,6 +158,9 @@ class Kind:
         """Which of these users' counts an event of a type that `dirties` may have changed."""
         return users
 
+    def on_signal(self, reader: Reader, key: str, what: str, items: Sequence[str]) -> None:
+        """Take what a subscribed reader's page says about itself: `typing`, or `seen` with items. On the event loop: hand work on."""
+
     def counts(self, users: Collection[str]) -> Mapping[str, str]:
         """The counts fragment of each of these users, in one query. Asked of the kind `user` only."""
         return {}

@@ -1,0 +1,79 @@
+"""The forms in which a connection takes events: HTML frames for pages, JSON events for machines. No I/O.
+
+Connections of the same form that stand at the same cursor share the bytes of a frame.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from django.utils import translation
+
+from core.delivery import wire
+from core.delivery.channel import ChannelName, Event, Kind
+from core.delivery.position import Range
+
+
+class Entry:
+    """One event in a hub's memory with what has been rendered of it so far."""
+
+    __slots__ = ("changed_at", "event", "html", "key", "kind", "personal")
+
+    def __init__(self, kind: Kind, key: str, event: Event) -> None:
+        self.kind, self.key, self.event = kind, key, event
+        self.html: dict[str, str] = {}  # language -> fragment
+        self.changed_at: dict[str, int] = {}  # language -> offset since which the fragment is the same; state channels
+        # user -> her fragment, asked of the kind once per event; None: the event is the same for everybody
+        self.personal: dict[str, str] | None = {} if kind.is_personal(event) else None
+
+    def fragment(self, language: str) -> str:
+        """The fragment for everybody, rendered on first need."""
+        try:
+            return self.html[language]
+        except KeyError:
+            with translation.override(language):
+                html = self.html[language] = self.kind.render(self.event, self.key)
+            return html
+
+    def fragment_for(self, user: str, language: str) -> str:
+        return self.fragment(language) if self.personal is None else self.personal.get(user, "")
+
+    def is_for(self, user: str) -> bool:
+        return self.personal is None or bool(self.personal.get(user))
+
+
+class Form(Protocol):
+    """How a connection wants its events."""
+
+    share: Any  # connections with an equal `share` get the same bytes, unless an event is personal
+    language: str
+
+    def frame(self, channel: ChannelName, span: Range, entries: Sequence[Entry], user: str) -> str:
+        """The text of one frame covering `span`; empty when this form says nothing for it."""
+        ...
+
+    def unranged(self, channel: ChannelName, html: str) -> str:
+        """The text of a frame without a range: counts, and what is ephemeral."""
+        ...
+
+    def resync(self, channels: Sequence[str]) -> str:
+        """The text that tells the reader to start again from a snapshot."""
+        ...
+
+
+class HtmlForm:
+    """Frames with rendered fragments, as live.js takes them."""
+
+    __slots__ = ("language", "share")
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self.share: Any = ("html", language)
+
+    def frame(self, channel: ChannelName, span: Range, entries: Sequence[Entry], user: str) -> str:
+        return wire.push(str(channel), span, "".join([entry.fragment_for(user, self.language) for entry in entries]))
+
+    def unranged(self, channel: ChannelName, html: str) -> str:
+        return wire.push_unranged(str(channel), html)
+
+    def resync(self, channels: Sequence[str]) -> str:
+        return wire.signal_resync(channels)

@@ -1,0 +1,76 @@
+"""Who stands behind a handshake: sessions and users looked up for a whole batch of connects at once. Blocking."""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from core.delivery.channel import Reader
+from core.delivery.origins import header
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a handshake carries: a session key, or nothing (a guest)."""
+
+    session_key: str = ""
+
+
+def credential(scope: Mapping[str, Any]) -> Credential:
+    """Read the session cookie of a handshake. Two cookies of that name: the last one, as Django reads them."""
+    try:
+        cookies = SimpleCookie(header(scope, b"cookie") or "")
+    except CookieError:
+        return Credential()
+    morsel = cookies.get(settings.SESSION_COOKIE_NAME)
+    return Credential(morsel.value if morsel is not None and len(morsel.value) <= 64 else "")
+
+
+def session_hash(session_key: str) -> str:
+    """How a session is named outside its cookie."""
+    return hashlib.sha256(session_key.encode()).hexdigest()
+
+
+def readers(credentials: Collection[Credential]) -> dict[Credential, Reader]:
+    """Who each of these is; whoever has no valid session is a guest. Two queries for any number."""
+    keys = {one.session_key for one in credentials if one.session_key}
+    sessions = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now()) if keys else ()
+    store = SessionStore()
+    contents = {session.session_key: store.decode(session.session_data) for session in sessions}
+    users = _users({content.get(SESSION_KEY) for content in contents.values()} - {None})
+    return {one: _reader(one, contents.get(one.session_key), users) for one in credentials}
+
+
+def _users(ids: Collection[Any]) -> dict[str, Any]:
+    model = get_user_model()
+    clean = []
+    for id in ids:
+        try:
+            clean.append(model._meta.pk.to_python(id))
+        except ValidationError:
+            continue
+    return {str(user.pk): user for user in model._default_manager.filter(pk__in=clean, is_active=True)} if clean else {}
+
+
+def _reader(one: Credential, content: Mapping[str, Any] | None, users: Mapping[str, Any]) -> Reader:
+    if not content:
+        return Reader()
+    user = users.get(str(content.get(SESSION_KEY)))
+    if user is None or content.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS or not _session_is_of(user, content):
+        return Reader()
+    return Reader(user=str(user.pk), session=session_hash(one.session_key))
+
+
+def _session_is_of(user: Any, content: Mapping[str, Any]) -> bool:
+    """Whether the session was made with the user's present password (or a secret key that still counts)."""
+    stored = content.get(HASH_SESSION_KEY, "")
+    return any(constant_time_compare(stored, known) for known in (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()))

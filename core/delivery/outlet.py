@@ -1,0 +1,101 @@
+"""The way out to one client: the server's raw ASGI `send`, and how many bytes it holds for us.
+
+uvicorn's `send` suspends when a client is full; Daphne's accepts without end, so its transport is asked. Both insides are held by
+a contract test (tests/core/delivery/test_outlet.py).
+"""
+
+import asyncio
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
+from typing import Any
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+def transport_of(send: Send) -> Any:
+    """The transport behind a server's `send`, or None for a server that we do not know."""
+    # uvicorn: a bound method of the protocol. Daphne: partial(server.handle_reply, protocol).
+    protocol = getattr(send, "__self__", None) or next(iter(getattr(send, "args", ())), None)
+    return getattr(protocol, "transport", None)
+
+
+def bytes_held(transport: Any) -> int:
+    """How many bytes the server holds that the client's kernel has not taken yet; 0 where that cannot be known."""
+    if transport is None:
+        return 0
+    if hasattr(transport, "get_write_buffer_size"):
+        return int(transport.get_write_buffer_size())
+    # Twisted: dataBuffer from `offset` on, plus the pieces not yet joined to it.
+    if hasattr(transport, "_tempDataLen"):
+        return len(transport.dataBuffer) - transport.offset + int(transport._tempDataLen)
+    return 0
+
+
+@types.coroutine
+def _rest(coroutine: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that suspended on `awaited` when it was driven by hand."""
+    while True:
+        try:
+            value = yield awaited
+        except BaseException as error:  # cancellation and failures belong to the coroutine
+            step: Callable[[], Any] = lambda error=error: coroutine.throw(error)  # noqa: E731
+        else:
+            step = lambda value=value: coroutine.send(value)  # noqa: E731
+        try:
+            awaited = step()
+        except StopIteration:
+            return
+
+
+class Outlet:
+    """Sends to one client while it has credit. Not for use from two threads."""
+
+    def __init__(self, send: Send, *, credit: int) -> None:
+        self._send = send
+        self._credit = credit
+        self._transport = transport_of(send)
+        self._suspended: asyncio.Task[None] | None = None
+        self.failed = False
+
+    @property
+    def has_credit(self) -> bool:
+        """Whether another message may be handed over now."""
+        if self._suspended is not None or self.failed:
+            return False
+        return self._credit == 0 or bytes_held(self._transport) < self._credit
+
+    def send_text(self, text: str) -> None:
+        self.send({"type": "websocket.send", "text": text})
+
+    def send(self, message: MutableMapping[str, Any]) -> None:
+        """Hand over one message; call only with credit. Without a task, unless the server makes us wait."""
+        coroutine: Any = self._send(message)
+        try:
+            awaited = coroutine.send(None)
+        except StopIteration:
+            return
+        except Exception:  # the client went away: its disconnect message follows
+            self.failed = True
+            return
+        self._suspended = asyncio.get_running_loop().create_task(self._finish(coroutine, awaited))
+
+    async def _finish(self, coroutine: Any, awaited: Any) -> None:
+        try:
+            await _rest(coroutine, awaited)
+        except Exception:  # as above
+            self.failed = True
+        finally:
+            self._suspended = None
+
+    async def drained(self) -> None:
+        """Wait for a suspended message, if there is one."""
+        if self._suspended is not None:
+            await asyncio.wait({self._suspended})
+
+    def abort(self) -> None:
+        """Drop the TCP connection: a full client suspends its server's close frame too."""
+        if self._suspended is not None:
+            self._suspended.cancel()
+        abort = getattr(self._transport, "abort", None) or getattr(self._transport, "abortConnection", None)
+        if abort is not None:
+            abort()
