@@ -7,4 +7,9 @@ class CoreConfig(AppConfig):
     verbose_name = "Signalbox"
 
     def ready(self) -> None:
-        from core import signins  # noqa: F401  (listens for sign-ins)
+        from django.utils import timezone
+
+        from core import health, idempotency, jobs, signins  # noqa: F401  (signins listens for sign-ins)
+
+        jobs.register("note_worker_alive", health.note_worker_alive, queue="live", every=5)
+        jobs.register("forget_intents", lambda: idempotency.forget_expired(now=timezone.now()), queue="bulk", every=3600)

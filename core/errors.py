@@ -91,7 +91,8 @@ def _validation(error: Exception) -> Problem:
     assert isinstance(error, NinjaValidationError)
     shown = [(_field(item), _sentence(item)) for item in error.errors[:3]]
     more = len(error.errors) - len(shown)
-    detail = "; ".join(f"{field} {text}" if text.startswith("is ") else f"{field}: {text}" for field, text in shown) + (f"; and {more} more." if more else ".")
+    sentences = [f"{field} {text}" if text.startswith("is ") else f"{field}: {text}" for field, text in shown]
+    detail = "; ".join(sentences) + (f"; and {more} more." if more else ".")
     return Problem(Code.INVALID, detail, field=shown[0][0] or None, allowed=_allowed(error.errors[0]))
 
 

@@ -1,0 +1,71 @@
+"""Beat's timetable: a row for every job with an `every` or a `cron`, written at migrate and switched in the admin: docs/jobs.md."""
+
+import logging
+import time
+from typing import Any
+
+from django.db import DatabaseError, transaction
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
+from django_celery_beat.schedulers import DatabaseScheduler
+
+from core import health, jobs
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT = 5.0
+
+
+def sync() -> int:
+    """Write the rows that are missing and keep task and queue right; what the admin set stays. Returns how many are new."""
+    wanted = {f"signalbox: {job.name}": job for job in jobs.registered() if job.every or job.cron}
+    known = {row.name: row for row in PeriodicTask.objects.filter(name__in=wanted)}
+    with transaction.atomic():
+        for name, row in known.items():
+            _keep(row, wanted[name])
+        new = [_row(name, job) for name, job in wanted.items() if name not in known]
+        PeriodicTask.objects.bulk_create(new, ignore_conflicts=True)
+        if new:
+            PeriodicTasks.update_changed()
+    return len(new)
+
+
+def _row(name: str, job: jobs.Job) -> PeriodicTask:
+    return PeriodicTask(name=name, task=job.task, queue=job.queue, enabled=job.enabled, expire_seconds=_expires(job), **_when(job))
+
+
+def _keep(row: PeriodicTask, job: jobs.Job) -> None:
+    if (row.task, row.queue, row.expire_seconds) != (job.task, job.queue, _expires(job)):
+        row.task, row.queue, row.expire_seconds = job.task, job.queue, _expires(job)
+        row.save(update_fields=["task", "queue", "expire_seconds"])
+
+
+def _expires(job: jobs.Job) -> int | None:
+    return int(job.expires) if job.expires else None
+
+
+def _when(job: jobs.Job) -> dict[str, Any]:
+    if job.every:
+        return {"interval": IntervalSchedule.objects.get_or_create(every=job.every, period=IntervalSchedule.SECONDS)[0]}
+    minute, hour, day, month, weekday = job.cron.split()
+    fields = {"minute": minute, "hour": hour, "day_of_month": day, "month_of_year": month, "day_of_week": weekday, "timezone": "UTC"}
+    return {"crontab": CrontabSchedule.objects.get_or_create(**fields)[0]}
+
+
+class Scheduler(DatabaseScheduler):
+    """django-celery-beat's scheduler, which also says that it lives."""
+
+    _said_at = float("-inf")
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        wait: float = super().tick(*args, **kwargs)
+        if time.monotonic() - self._said_at >= HEARTBEAT:
+            self._said_at = time.monotonic()
+            self._say_alive()
+        return min(wait, HEARTBEAT)
+
+    def _say_alive(self) -> None:
+        try:
+            health.note_alive(health.BEAT)
+        except DatabaseError as error:
+            # The database is away or busy: beat keeps its time and says so at its next turn.
+            logger.warning("Beat could not say that it lives: %s", type(error).__name__)
