@@ -30,9 +30,9 @@ def socket_path(folder: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix="signalbox-")) / "valkey.sock"
 
 
-def command(*, folder: Path, socket: Path | None = None, port: int = 0) -> list[str]:
+def command(*, folder: Path, socket: Path | None = None, port: int = 0, log: str = "") -> list[str]:
     """The command line of a server that keeps nothing on disk: what must not be lost is in the database."""
     folder.mkdir(parents=True, exist_ok=True)
     listen = ["--unixsocket", str(socket), "--unixsocketperm", "700"] if socket else ["--bind", "127.0.0.1"]
-    quiet = ["--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "warning"]
+    quiet = ["--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "warning", "--logfile", log]
     return [program(), "--port", str(port), *listen, "--dir", str(folder), *quiet]

@@ -14,7 +14,10 @@ from django.core.management import CommandError, call_command
 from core import embedded, server
 from core.supervisor import Program, Supervisor
 
-QUEUES = "live,delivery,bulk,celery"
+
+QUEUES = "live,delivery,bulk"
+# Celery says at every start that root is not wise because of pickle, which we never read.
+NO_SERMON = {"PYTHONWARNINGS": "ignore:You're running the worker"}
 
 
 class CannotStart(Exception):
@@ -78,19 +81,19 @@ def _close_connections() -> None:
 
 def programs(*, data_dir: Path, redis_url: str) -> list[Program]:
     """The same processes as in compose.yaml, and a Valkey where no REDIS_URL is set."""
-    manage, celery = [sys.executable, "manage.py"], [sys.executable, "-m", "celery", "-A", "workers.celery"]
+    manage, celery = [sys.executable, "manage.py"], [sys.executable, "-m", "celery", "--quiet", "-A", "workers.celery"]
     environment = {"DATA_DIR": str(data_dir)}
     valkey = []
     if not redis_url:
         path = _new_socket(data_dir)
         environment["REDIS_URL"] = f"unix://{path}"
-        command = embedded.command(folder=data_dir / "valkey", socket=path)
+        command = embedded.command(folder=data_dir / "valkey", socket=path, log="valkey.log")
         valkey = [Program("valkey", command, ready=lambda: answers(path), last=True)]
     worker = [*celery, "worker", "-Q", QUEUES, "--concurrency", "2", "--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
     return [
         *valkey,
         Program("web", [*manage, "serve"], environment),
-        Program("worker", worker, environment),
+        Program("worker", worker, environment | NO_SERMON),
         Program("beat", [*celery, "beat", "--loglevel", "WARNING"], environment),
     ]
 

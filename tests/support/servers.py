@@ -271,7 +271,7 @@ class Site:
     @contextmanager
     def worker(self, **more: str) -> Iterator[Process]:
         """A Celery worker of all queues. It takes tasks as soon as it is up; wait for what the task does."""
-        arguments = [sys.executable, "-m", "celery", "-A", "workers.celery", "worker", "-Q", "live,delivery,bulk,celery"]
+        arguments = [sys.executable, "-m", "celery", "-A", "workers.celery", "worker", "-Q", "live,delivery,bulk"]
         quick = ["--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
         with self._running(Process([*arguments, *quick], self.folder / "worker.log", self.env(**more))) as process:
             yield process
