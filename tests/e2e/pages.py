@@ -1,0 +1,18 @@
+"""Which pages there are, by the name of their picture: what `make shots` shows and what axe looks at."""
+
+GUEST = {"login": "/accounts/login/", "guest-home": "/", "not-found": "/no/such/page/", "offline": "/offline/"}
+PERSON = {
+    "home": "/",
+    "dashboards": "/dashboards/",
+    "dashboard": "/dashboards/this-machine/",
+    "inbox": "/inbox/",
+    "rooms": "/rooms/",
+    "room": "/rooms/lobby/",
+    "new-room": "/rooms/new/",
+    "echo": "/rooms/echo/",
+    "sessions": "/accounts/sessions/",
+    "password": "/accounts/password_change/",
+}
+DEVELOPER = {"styleguide": "/styleguide/"}
+WIDTHS = {390: 844, 768: 1024, 1360: 860}
+THEMES = ("light", "dark")

@@ -1,0 +1,157 @@
+"""What every page owes to everybody: no barrier, no sideways scrolling, a keyboard's way through, and nothing that the policy refuses."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import Page, expect
+
+from tests.e2e import pages
+
+AXE = settings.BASE_DIR / "node_modules" / "axe-core" / "axe.min.js"
+# Without preload: it would parse style sheets in ways that our policy refuses.
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], "preload": False}
+EVERY = {**dict.fromkeys(pages.PERSON, "alice"), **dict.fromkeys(pages.GUEST | pages.DEVELOPER)}
+ADDRESSES = pages.PERSON | pages.GUEST | pages.DEVELOPER
+every_page = pytest.mark.parametrize("name", EVERY)
+
+
+@pytest.fixture
+def open_page(new_page: Callable[..., Page], request: pytest.FixtureRequest) -> Callable[..., Page]:
+    """Opens one of the pages by its name, as the one who is meant to see it."""
+
+    def opened(name: str, **options: Any) -> Page:
+        page = new_page(EVERY[name], allowed=lambda text: name == "not-found" and "404" in text, **options)
+        server = request.getfixturevalue("developer").url if name in pages.DEVELOPER else ""
+        page.goto(server + ADDRESSES[name])
+        return page
+
+    return opened
+
+
+def axe_faults(page: Page) -> list[str]:
+    page.evaluate(AXE.read_text() + "; undefined")
+    found = page.evaluate("(rules) => axe.run(document, rules)", RULES)
+    return [f"{one['id']}: {one['help']} {node['target']} {node['failureSummary']}" for one in found["violations"] for node in one["nodes"]]
+
+
+@every_page
+@pytest.mark.parametrize(("theme", "width"), [("light", 1360), ("dark", 1360), ("light", 390)])
+def test_axe_finds_no_barrier(name: str, theme: str, width: int, open_page: Callable[..., Page]) -> None:
+    page = open_page(name, theme=theme, width=width, height=pages.WIDTHS[width])
+    faults = axe_faults(page)
+    assert not faults, "\n".join(faults)
+
+
+@every_page
+def test_nothing_scrolls_sideways_on_a_phone(name: str, open_page: Callable[..., Page]) -> None:
+    page = open_page(name, width=390, height=844)
+    wide = page.evaluate(
+        """() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
+            .filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.tagName + "." + e.className)"""
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, wide
+
+
+@every_page
+def test_no_element_carries_a_style_attribute(name: str, open_page: Callable[..., Page]) -> None:
+    page = open_page(name, java_script_enabled=False)
+    assert page.locator("[style]").count() == 0
+    assert page.locator("style, script:not([src])").count() == 0
+
+
+@every_page
+def test_targets_are_large_enough(name: str, open_page: Callable[..., Page]) -> None:
+    page = open_page(name, width=390, height=844)
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("button, [role=button], input[type=checkbox], .rail a, .tabs a, .btn")]
+            .filter((e) => e.checkVisibility() && !e.closest(".sr")).map((e) => [e, (e.closest("label") ?? e).getBoundingClientRect()])
+            .filter(([, box]) => box.width < 24 || box.height < 24)
+            .map(([e, box]) => `${e.outerHTML.slice(0, 120)} ${box.width}x${box.height}`)"""
+    )
+    assert not small, "\n".join(small)
+
+
+@pytest.mark.parametrize("name", ["home", "dashboard", "inbox", "room"])
+def test_the_keyboard_reaches_the_content_and_the_rail(name: str, open_page: Callable[..., Page]) -> None:
+    page = open_page(name)
+    if name == "room":
+        page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+    reached = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.textContent.trim()"))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid", reached
+    assert "Home" in reached and "Dashboards" in reached and "Rooms" in reached
+
+
+def test_the_skip_link_leads_to_the_content(as_alice: Page) -> None:
+    as_alice.goto("/accounts/sessions/")
+    as_alice.keyboard.press("Tab")
+    as_alice.keyboard.press("Enter")
+    assert as_alice.evaluate("document.activeElement.id") == "main"
+
+
+def test_the_user_menu_opens_and_closes_by_keyboard(as_alice: Page) -> None:
+    as_alice.goto("/accounts/sessions/")
+    as_alice.get_by_role("button", name="alice").focus()
+    as_alice.keyboard.press("Enter")
+    expect(as_alice.get_by_role("button", name="Sign out")).to_be_visible()
+    as_alice.keyboard.press("Escape")
+    expect(as_alice.get_by_role("button", name="Sign out")).to_be_hidden()
+
+
+def test_the_theme_switch_beats_the_system(as_bob: Page) -> None:
+    as_bob.goto("/accounts/sessions/")
+    light = as_bob.evaluate("getComputedStyle(document.body).backgroundColor")
+    for theme, changed in (("Dark", True), ("Auto", False)):
+        as_bob.get_by_role("button", name="bob").click()
+        as_bob.get_by_role("button", name=theme).click()
+        as_bob.wait_for_load_state()
+        assert (as_bob.evaluate("getComputedStyle(document.body).backgroundColor") != light) is changed
+
+
+@pytest.mark.parametrize("width", [390, 1360])
+def test_the_rail_is_at_the_left_or_below(width: int, open_page: Callable[..., Page]) -> None:
+    page = open_page("sessions", width=width, height=pages.WIDTHS[width])
+    box = page.locator("#rail").bounding_box()
+    assert box is not None
+    assert (box["width"] == 216) if width == 1360 else (box["y"] + box["height"] == 844 and box["width"] == 390)
+
+
+def test_numbers_do_not_move_their_neighbours(open_page: Callable[..., Page]) -> None:
+    page = open_page("styleguide")
+    widths = page.evaluate(
+        """() => [..."0123456789"].map((digit) => { const e = document.querySelector(".value"); e.textContent = digit.repeat(4);
+            const range = document.createRange(); range.selectNodeContents(e); return Math.round(range.getBoundingClientRect().width); })"""
+    )
+    assert len(set(widths)) == 1
+
+
+def test_inter_comes_from_here(open_page: Callable[..., Page]) -> None:
+    page = open_page("sessions")
+    assert page.evaluate("document.fonts.ready.then(() => [...document.fonts].some((f) => f.family === 'Inter' && f.status === 'loaded'))")
+
+
+def test_pages_ask_nobody_else(new_page: Callable[..., Page], demo: Any) -> None:
+    page = new_page("alice")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for address in pages.PERSON.values():
+        page.goto(address)
+    assert asked and [url for url in asked if not url.startswith((demo.url, "data:"))] == []
+
+
+def test_signing_out_ends_on_the_sign_in_page(new_page: Callable[..., Page], demo: Any) -> None:
+    page = new_page(None)
+    page.goto("/accounts/login/")
+    page.get_by_label("Username").fill("charlie")
+    page.get_by_label("Password").fill(demo.passwords["charlie"])
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="charlie").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/accounts/login/")

@@ -1,0 +1,62 @@
+"""Chromium for tests and pictures: started alike everywhere, watched for errors, with people signed in."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from tests.support import machine
+
+_OFF = ("gpu", "quic", "background-networking", "component-update", "sync")
+ARGUMENTS = ["--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in _OFF)]
+# Collects what the policy refused, from the first script on.
+LISTEN = """window.refusals = [];
+document.addEventListener("securitypolicyviolation", (event) => refusals.push(event.violatedDirective + " " + event.blockedURI))"""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    program = machine.chromium()
+    assert program, "apt install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Watched:
+    """What went wrong in the pages of one context: errors on the console, uncaught ones, and refusals of the policy."""
+
+    def __init__(self, context: BrowserContext, *, allowed: Callable[[str], bool] = lambda text: False) -> None:
+        self.faults: list[str] = []
+        self.allowed = allowed
+        context.add_init_script(LISTEN)
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.faults.append(f"{error.page.url if error.page else ''}: {error.error}"))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        text = f"{message.location.get('url', '')}: {message.text}"
+        if message.type == "error" and not self.allowed(text):
+            self.faults.append(text)
+
+    def check(self, *pages: Page) -> None:
+        """Fail when anything went wrong so far."""
+        for page in pages:
+            self.faults += [f"{page.url}: refused {what}" for what in page.evaluate("window.refusals ?? []")]
+        assert not self.faults, "\n".join(self.faults)
+
+
+def sign_in(page: Page, url: str, *, name: str, password: str) -> Page:
+    page.goto(f"{url}/accounts/login/")
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{url}/")
+    return page
+
+
+def new_context(browser: Browser, *, width: int = 1360, height: int = 860, theme: Any = "light", **more: Any) -> BrowserContext:
+    return browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, **more)
