@@ -1,0 +1,104 @@
+"""`make shots`: every page at 390, 768 and 1360 px, light and dark, to docs/pictures/. Names as arguments: these pages only."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from tests.e2e import pages
+from tests.support import browser as browsers
+from tests.support import servers
+
+PICTURES = servers.ROOT / "docs" / "pictures"
+TALLEST = 3200
+COLOURS = 192
+NEWS = (
+    ("Storage is down", "No answer for 30 s. Threshold: 10 s.", "high"),
+    ("Payment latency above 200 ms", "Firing for 3 min, recovered at 14:24.", "normal"),
+    ("Import finished", "48,112 rows in 3 min 12 s.", "normal"),
+    ("Deployed checkout 4.18", "12 commits. Payment latency is being watched for the next 15 minutes.", "low"),
+)
+
+
+def main(wanted: list[str]) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with whole_demo() as (site, url, kept), browsers.chromium() as browser:
+        for title, text, priority in NEWS:
+            tell(url, kept["token"], title=title, text=text, priority=priority)
+        with site.web(DEBUG="1") as developer:
+            where = {"guest": url, "person": url, "developer": developer.url}
+            for name, picture in shoot_all(browser, where, kept, wanted):
+                (PICTURES / name).write_bytes(small(picture))
+    total = sum(path.stat().st_size for path in PICTURES.glob("*.png"))
+    print(f"shots: {len(list(PICTURES.glob('*.png')))} pictures, {total / 1e6:.1f} MB, in {PICTURES.relative_to(Path.cwd())}/")
+
+
+@contextmanager
+def whole_demo() -> Iterator[tuple[servers.Site, str, Any]]:
+    """What `make run` starts, on a free port, with a folder of its own: (site, address, what demo.json holds)."""
+    folder, port = Path(tempfile.mkdtemp(prefix="sb-shots-")), servers.free_port()
+    site = servers.Site(folder)
+    environment = site.env(PORT=str(port), BASE_URL=f"http://127.0.0.1:{port}")
+    everything = servers.Web([sys.executable, "-m", "core.run"], folder / "run.log", environment, port=port)
+    try:
+        everything.start()
+        yield site, everything.url, json.loads((folder / "demo.json").read_text())
+    finally:
+        everything.stop(by=signal.SIGTERM)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def tell(url: str, token: str, *, title: str, text: str, priority: str) -> None:
+    headers = {"Authorization": f"Bearer {token}", "Title": title, "Priority": priority, "Content-Type": "text/plain"}
+    urllib.request.urlopen(urllib.request.Request(f"{url}/api/v1/notify/alice", text.encode(), headers), timeout=10).close()
+
+
+def shoot_all(browser: Browser, where: dict[str, str], kept: Any, wanted: list[str]) -> Iterator[tuple[str, bytes]]:
+    for theme in pages.THEMES:
+        for who, addresses in (("guest", pages.GUEST), ("person", pages.PERSON), ("developer", pages.DEVELOPER)):
+            context = browsers.new_context(browser, theme=theme, reduced_motion="reduce", base_url=where[who])
+            page = context.new_page()
+            if who != "guest":
+                browsers.sign_in(page, where[who], name="alice", password=kept["passwords"]["alice"])
+            for name, address in addresses.items():
+                if not wanted or name in wanted:
+                    yield from shoot(page, name, address, theme)
+            context.close()
+
+
+def shoot(page: Page, name: str, address: str, theme: str) -> Iterator[tuple[str, bytes]]:
+    for width, height in pages.WIDTHS.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(address)
+        page.wait_for_load_state("load")
+        page.evaluate("document.fonts.ready.then(() => null)")
+        if page.locator("[data-live-chip]").count():
+            page.locator("[data-live-chip].live").wait_for()
+        # The window grows to the page, so that the bar below stands below and not in the middle.
+        whole = page.evaluate("document.documentElement.scrollHeight")
+        page.set_viewport_size({"width": width, "height": max(height, min(whole, TALLEST))})
+        yield f"{name}-{width}-{theme}.png", page.screenshot(animations="disabled", caret="hide")
+
+
+def small(picture: bytes) -> bytes:
+    """The same picture with a palette: a third of the size, and flat colours stay what they are."""
+    image = Image.open(BytesIO(picture)).convert("RGB").quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    out = BytesIO()
+    image.save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
+    main(sys.argv[1:])
