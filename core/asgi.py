@@ -15,6 +15,7 @@ from django.apps import apps  # noqa: E402
 from django.urls import path  # noqa: E402
 from django.utils.module_loading import import_string  # noqa: E402
 
+from core import jobs  # noqa: E402
 from core.delivery.consumer import LiveConsumer  # noqa: E402
 from core.delivery.hub import hub  # noqa: E402
 
@@ -37,6 +38,7 @@ sockets = URLRouter(_routes())
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one HTTP request or one WebSocket. The first one starts the hub where the launcher has not."""
     await hub.start()
+    jobs.sweep_here()
     if scope["type"] == "websocket":
         await _socket(scope, receive, send)
     elif scope["type"] == "http":
