@@ -33,3 +33,299 @@
    A new series is an element that is not on the page, which makes live.js refetch the region: nothing to do.
    Freshness: of the tile and the `i[data-at]` in it the newest data-at counts, with its data-state (times.js), so a push need not send the tile again.
    A whole-tile push (widget.config) or a refetch may carry newer data-points, data-series, ...: they are read again after every swap. */
+
+import { merge, missing, replaceSpan, since, table, union, valueAt } from "./points.js";
+import { now } from "./times.js";
+
+const charts = new Map(); // root -> Chart
+const seconds = () => now() / 1000;
+const format = (options) => new Intl.DateTimeFormat(undefined, options);
+const CLOCK = format({ hour: "2-digit", minute: "2-digit" });
+const FINE = format({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const DAY = format({ day: "numeric", month: "short" });
+const EXACT = format({ dateStyle: "medium", timeStyle: "medium" });
+const SHORT = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 2 });
+const parsed = (text, otherwise) => (text ? JSON.parse(text) : otherwise);
+
+class Chart {
+  points = new Map(); // series name -> points
+  hidden = new Set();
+  step = 0; // seconds of one bucket of what we hold
+  wanted = null; // the span to fetch next
+  failures = 0;
+
+  constructor(root) {
+    this.root = root;
+    this.tile = root.closest(".w") ?? root.parentElement;
+    this.sizes = new ResizeObserver(() => this.fit());
+    this.read();
+    this.sizes.observe(root);
+    if (!root.dataset.points) this.reload();
+  }
+
+  get range() {
+    return this.chosen ?? Number(this.root.dataset.range || 900);
+  }
+
+  get end() {
+    const newest = Math.max(...[...this.points.values()].map((points) => points.at(-1)?.[0] ?? 0));
+    return newest || seconds();
+  }
+
+  // --- what comes in ---
+
+  /** Read the attributes, as they are after the first paint and after every swap. */
+  read() {
+    const { series, points, unit, decimals, min, max, thresholds } = this.root.dataset;
+    const shape = [series, unit, decimals, min, max, thresholds].join();
+    if (shape !== this.shape) this.build((this.shape = shape));
+    if (points && points !== this.seen) this.absorb(JSON.parse((this.seen = points)));
+    this.press();
+  }
+
+  /** Take an ANSWER in; `whole`: it is all there is to show. */
+  absorb(answer, { whole = false } = {}) {
+    // What was chosen here is wider or finer than what the page brings along.
+    if (!whole && this.chosen && this.step) return this.want({ from: this.end, to: answer.to });
+    for (const [name, fresh] of Object.entries(answer.series)) {
+      const old = this.points.get(name) ?? [];
+      const last = old.at(-1)?.[0];
+      if (!whole && last < answer.from - (answer.step || this.step)) this.want({ from: last, to: answer.from });
+      this.points.set(name, this.joined(old, fresh, answer, whole));
+    }
+    this.step = answer.step ?? 0;
+    this.draw();
+  }
+
+  joined(old, fresh, answer, whole) {
+    if (whole) return merge(fresh, old.filter(([at]) => at > answer.to));
+    return answer.step ? replaceSpan(old, answer, fresh) : merge(old, fresh);
+  }
+
+  /** Take pushed points in; what is missing before them is fetched. */
+  push(name, news) {
+    if (!news.points?.length) return;
+    const old = this.points.get(name) ?? [];
+    const hole = missing(old, news, this.step);
+    if (hole) this.want({ from: Math.max(hole.from, this.end - this.range), to: hole.to });
+    this.points.set(name, since(merge(old, news.points), this.end - this.range));
+    // What is pushed is not downsampled: before it is more than the eye can see, ask again.
+    if (this.points.get(name).length > 4 * this.root.clientWidth + 400) this.reload();
+    this.draw();
+  }
+
+  // --- what is fetched ---
+
+  reload() {
+    this.whole = true;
+    this.want({ from: seconds() - this.range, to: seconds() });
+  }
+
+  want(span) {
+    this.wanted = union(this.wanted, span);
+    // Several series miss the same span at the same moment; so do all who watch.
+    this.timer ??= setTimeout(() => this.fetch(), Math.random() * 250 + (this.failures && Math.min(30_000, 500 * 2 ** this.failures)));
+  }
+
+  async fetch() {
+    const span = this.wanted;
+    const whole = this.whole;
+    this.wanted = null;
+    this.whole = false;
+    const answer = await this.ask(whole ? { from: seconds() - this.range, to: seconds() } : span);
+    this.timer = null;
+    this.failures = answer ? 0 : this.failures + 1;
+    if (!this.root.isConnected) return;
+    if (answer) this.absorb(answer, { whole });
+    else this.whole ||= whole;
+    if (!answer) this.want(span);
+    else if (this.wanted) this.want(this.wanted);
+  }
+
+  async ask({ from, to }) {
+    const url = new URL(this.root.dataset.pointsUrl, location.href);
+    for (const [name, value] of Object.entries({ from, to, width: Math.max(this.root.clientWidth, 100) })) url.searchParams.set(name, value);
+    try {
+      const response = await fetch(url, { headers: { Accept: "application/json" } });
+      if (response.ok) return await response.json();
+      console.warn("charts:", url.pathname, response.status);
+    } catch (error) {
+      console.warn("charts:", error);
+    }
+    return null;
+  }
+
+  // --- what is shown ---
+
+  build() {
+    this.plot?.destroy();
+    this.series = parsed(this.root.dataset.series, []);
+    this.thresholds = parsed(this.root.dataset.thresholds, []);
+    this.plot = new uPlot(this.options(), this.data(), this.root);
+    this.tip = Object.assign(document.createElement("div"), { className: "chart-tip", hidden: true });
+    this.plot.over.append(this.tip);
+  }
+
+  options() {
+    const { width, height } = this.size();
+    const ink = { stroke: () => this.css("--ink-3"), grid: { stroke: () => this.css("--rule"), width: 1 }, ticks: { show: false } };
+    const font = `12px ${getComputedStyle(this.root).fontFamily}`;
+    return {
+      width,
+      height,
+      padding: [8, 8, 0, 0],
+      legend: { show: false },
+      cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
+      scales: { x: { time: true, range: () => [this.end - this.range, this.end] }, y: { range: (_, low, high) => this.scale(low, high) } },
+      axes: [
+        { ...ink, font, grid: { show: false }, size: 24, values: (_, times) => times.map((at) => this.time(at)) },
+        { ...ink, font, size: 48, values: (_, values) => values.map((value) => SHORT.format(value)) },
+      ],
+      series: [{}, ...this.series.map((series) => this.line(series))],
+      hooks: { setCursor: [() => this.point()], drawAxes: [() => this.lines()] },
+    };
+  }
+
+  line({ name, label, color = 1, area }) {
+    const stroke = () => this.css(`--series-${color}`);
+    const fill = area ? () => `color-mix(in srgb, ${stroke()} 12%, transparent)` : undefined;
+    return { label: label ?? name, stroke, fill, width: 1.75, show: !this.hidden.has(name), points: { show: false } };
+  }
+
+  css(name) {
+    return getComputedStyle(this.root).getPropertyValue(name).trim() || "#888";
+  }
+
+  scale(low, high) {
+    const { min, max } = this.root.dataset;
+    const soft = (text) => (text ? { soft: Number(text), mode: 1 } : { mode: 0 });
+    if (low === null) return [Number(min || 0), Number(max || 1)];
+    return uPlot.rangeNum(low, high, { min: { pad: 0.1, ...soft(min) }, max: { pad: 0.1, ...soft(max) } });
+  }
+
+  time(at) {
+    const style = this.range > 2 * 86_400 ? DAY : this.range <= 300 ? FINE : CLOCK;
+    return style.format(at * 1000);
+  }
+
+  value(value) {
+    const { decimals, unit } = this.root.dataset;
+    if (value === null) return "–";
+    return `${value.toLocaleString(undefined, { maximumFractionDigits: Number(decimals ?? 2) })}${unit ? ` ${unit}` : ""}`;
+  }
+
+  data() {
+    return table(this.series.map(({ name }) => this.points.get(name) ?? []));
+  }
+
+  draw() {
+    this.plot.setData(this.data());
+  }
+
+  size() {
+    return { width: Math.max(this.root.clientWidth, 50), height: Math.max(this.root.clientHeight, 60) };
+  }
+
+  fit() {
+    const { width, height } = this.size();
+    if (width !== this.plot.width || height !== this.plot.height) this.plot.setSize({ width, height });
+  }
+
+  /** The limits as dashed lines. */
+  lines() {
+    const { ctx, bbox } = this.plot;
+    ctx.save();
+    ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+    for (const { value, level } of this.thresholds) {
+      const y = this.plot.valToPos(value, "y", true);
+      if (y < bbox.top || y > bbox.top + bbox.height) continue;
+      ctx.strokeStyle = this.css(level === "warn" ? "--warn" : "--bad");
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+    }
+    ctx.restore();
+  }
+
+  /** The values under the pointer. */
+  point() {
+    const { idx, left } = this.plot.cursor;
+    this.tip.hidden = idx == null || left < 0 || !this.plot.data[0].length;
+    if (this.tip.hidden) return;
+    const rows = this.series.map((series, index) => this.row(series, valueAt(this.plot.data[index + 1], idx))).filter(Boolean);
+    const time = Object.assign(document.createElement("time"), { textContent: EXACT.format(this.plot.data[0][idx] * 1000) });
+    this.tip.replaceChildren(time, ...rows);
+    const beside = left > this.plot.over.clientWidth / 2 ? left - this.tip.offsetWidth - 12 : left + 12;
+    this.tip.style.left = `${Math.max(0, beside)}px`;
+  }
+
+  row({ name, label, color = 1 }, value) {
+    if (this.hidden.has(name)) return null;
+    const row = Object.assign(document.createElement("span"), { className: `s-${color}`, textContent: label ?? name });
+    row.append(Object.assign(document.createElement("b"), { textContent: this.value(value) }));
+    return row;
+  }
+
+  // --- what people press ---
+
+  choose(range) {
+    this.chosen = range;
+    this.press();
+    this.reload();
+  }
+
+  toggle(name) {
+    if (!this.hidden.delete(name)) this.hidden.add(name);
+    this.plot.setSeries(this.series.findIndex((series) => series.name === name) + 1, { show: !this.hidden.has(name) });
+    this.press();
+  }
+
+  /** Show on the buttons what is chosen: a swap may have brought new ones. */
+  press() {
+    for (const button of this.tile.querySelectorAll("[data-ranges] [data-seconds]")) set(button, Number(button.dataset.seconds) === this.range);
+    for (const button of this.tile.querySelectorAll("[data-legend] [data-name]")) set(button, !this.hidden.has(button.dataset.name));
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    this.sizes.disconnect();
+    this.plot.destroy();
+  }
+}
+
+function set(button, pressed) {
+  if (button.getAttribute("aria-pressed") !== String(pressed)) button.setAttribute("aria-pressed", pressed);
+}
+
+const chartOf = (element) => charts.get(element?.closest(".w")?.querySelector("[data-chart]"));
+
+/** Charts come and go with what is swapped. */
+function scan() {
+  for (const [root, chart] of charts) if (!root.isConnected) charts.delete(root) && chart.close();
+  for (const root of document.querySelectorAll("[data-chart]")) {
+    if (charts.has(root)) charts.get(root).read();
+    else charts.set(root, new Chart(root));
+  }
+}
+
+function news(id) {
+  const element = document.getElementById(id);
+  const chart = element && chartOf(element);
+  if (!chart) return;
+  if (element.dataset.new) chart.push(element.dataset.series, JSON.parse(element.dataset.new));
+  if (element.dataset.changed) chart.want(JSON.parse(element.dataset.changed));
+}
+
+document.addEventListener("htmx:after:swap", scan);
+document.addEventListener("live:applied", ({ detail }) => detail.ids.forEach(news));
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest?.("[data-ranges] [data-seconds], [data-legend] [data-name]");
+  const chart = chartOf(button);
+  if (chart && button.dataset.seconds) chart.choose(Number(button.dataset.seconds));
+  else if (chart) chart.toggle(button.dataset.name);
+});
+const recolour = () => charts.forEach((chart) => chart.plot.redraw());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+new MutationObserver(recolour).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+scan();

@@ -1,0 +1,52 @@
+/* Points of a series: [[time, value], ...], ascending by time, one per time. Pure. */
+
+/** Put fresh points among the old ones; the same time replaces. */
+export function merge(old, fresh) {
+  if (!fresh.length) return old;
+  if (!old.length || old.at(-1)[0] < fresh[0][0]) return old.concat(fresh);
+  const byTime = new Map([...old, ...fresh]);
+  return [...byTime].sort(([a], [b]) => a - b);
+}
+
+/** What was between `from` and `to` (both included) is now these. */
+export function replaceSpan(old, { from, to }, fresh) {
+  return [...old.filter(([at]) => at < from), ...fresh, ...old.filter(([at]) => at > to)];
+}
+
+/** Drop what is older than `from`, but keep one point before it: the line enters from the left. */
+export function since(points, from) {
+  const first = points.findIndex(([at]) => at >= from);
+  if (first === -1) return points.slice(-1);
+  return first > 1 ? points.slice(first - 1) : points;
+}
+
+/** The span that is missing between the newest point and news that follow on `prev`; null when nothing is. */
+export function missing(points, { prev, points: news }, step = 0) {
+  if (prev == null || !news?.length) return null;
+  const last = points.at(-1)?.[0] ?? -Infinity;
+  return prev > last + step ? { from: last, to: news[0][0] } : null;
+}
+
+/** One span that covers both. */
+export function union(a, b) {
+  return a ? { from: Math.min(a.from, b.from), to: Math.max(a.to, b.to) } : b;
+}
+
+/** uPlot's table: times, then the values of each series; undefined where a series has no point at a time (no gap), null where it has none to show. */
+export function table(list) {
+  const times = [...new Set(list.flatMap((points) => points.map(([at]) => at)))].sort((a, b) => a - b);
+  const place = new Map(times.map((at, index) => [at, index]));
+  return [times, ...list.map((points) => column(points, place, times.length))];
+}
+
+function column(points, place, length) {
+  const values = new Array(length);
+  for (const [at, value] of points) values[place.get(at)] = value;
+  return values;
+}
+
+/** The value shown under a cursor at this index: the newest at or before it. */
+export function valueAt(values, index) {
+  for (let i = index; i >= 0; i -= 1) if (values[i] !== undefined) return values[i];
+  return null;
+}
