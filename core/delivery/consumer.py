@@ -132,5 +132,3 @@ class LiveConsumer(SocketConsumer):
             hub.dismiss(self.connection)
             logger.info("socket %s closed with %s", self.connection.id, message.get("code"))
         raise StopConsumer
-
-

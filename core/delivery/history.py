@@ -46,7 +46,10 @@ class Standing:
 def standings(channels: Collection[str]) -> dict[str, Standing]:
     """Head and tail of each of these channels, in two queries."""
     life = epoch() if channels else ""
-    found = {name: Standing(life, head, tail) for name, head, tail in Channel.objects.filter(name__in=list(channels)).values_list("name", "head", "tail")}
+    found = {
+        name: Standing(life, head, tail)
+        for name, head, tail in Channel.objects.filter(name__in=list(channels)).values_list("name", "head", "tail")
+    }
     return {name: found.get(name, Standing(life, 0, 1)) for name in channels}
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 _PORTS = {"http": 80, "https": 443}
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def header(scope: Mapping[str, Any], name: bytes) -> str | None:
@@ -45,14 +46,15 @@ def origin_allowed(scope: Mapping[str, Any]) -> bool:
     given = _parts(origin)
     if given is None:
         return False
-    return given in {_parts(own) for own in own_origins()} or _same_host_in_development(scope, given)
+    return given in {_parts(own) for own in own_origins()} or _is_this_machine(scope, given)
 
 
-def _same_host_in_development(scope: Mapping[str, Any], given: tuple[str, str, int]) -> bool:
-    """Whether the page comes from the very address that it connects to, where that address is this machine.
+def _is_this_machine(scope: Mapping[str, Any], given: tuple[str, str, int]) -> bool:
+    """Whether the page comes from the very address that it connects to, where both we and it are on this machine's loopback.
 
-    localhost and 127.0.0.1 are one machine under two names: no stranger can serve a page from them.
+    localhost and 127.0.0.1 are one machine under two names: no stranger can serve a page from them on our port.
     """
-    host = header(scope, b"host")
-    target = _parts(f"{given[0]}://{host}") if host else None
-    return target == given and given[1] in {"localhost", "127.0.0.1", "::1"}
+    base, host = _parts(settings.BASE_URL), header(scope, b"host")
+    if base is None or host is None or base[1] not in _LOOPBACK or given[1] not in _LOOPBACK or given[0] != base[0]:
+        return False
+    return _parts(f"{given[0]}://{host}") == given

@@ -1,6 +1,5 @@
 """The one door by which events enter: `publish`. How they travel from here: docs/delivery.md."""
 
-import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -126,7 +125,7 @@ def _sequence_on_commit(alias: str, events: dict[int, str]) -> None:
         waiting = _Waiting(connection.run_on_commit)
         connection._signalbox_waiting = waiting  # type: ignore[attr-defined]
     waiting.events |= events
-    transaction.on_commit(functools.partial(_drain, waiting), using=alias, robust=True)
+    transaction.on_commit(lambda: _drain(waiting), using=alias, robust=True)
 
 
 def _drain(waiting: _Waiting) -> None:
@@ -137,4 +136,14 @@ def _drain(waiting: _Waiting) -> None:
         sequencer.sequence_committed(events)
 
 
-__all__ = ["BadChannel", "ForeignTransaction", "NewEvent", "Unpublishable", "apublish", "apublish_many", "broadcast_unstored", "publish", "publish_many"]
+__all__ = [
+    "BadChannel",
+    "ForeignTransaction",
+    "NewEvent",
+    "Unpublishable",
+    "apublish",
+    "apublish_many",
+    "broadcast_unstored",
+    "publish",
+    "publish_many",
+]

@@ -200,14 +200,25 @@ def _number_locked(due: Mapping[str, Any], life: str, outcome: Outcome) -> bool:
         if kept:
             span = Range(life, start, channel.head)
             batches.append(Batch(name, span, tuple(history.as_event(row) for row in kept)))
-            registry.of(name).numbered(ChannelName.parse(name).key, outcome.batches[-1].events)
     _write(offsets, losers, {name: due[name].head for name in of_channel})
     for batch in batches:
-        name = ChannelName.parse(batch.channel)
-        registry.of(name).numbered(name.key, batch.events)
+        _tell_kind(batch)
     outcome.batches += batches
     # Paced channels are numbered once per pass: what comes in meanwhile waits for the next beat.
     return any(not registry.of(ChannelName.parse(name)).pace for name in of_channel)
+
+
+def _tell_kind(batch: Batch) -> None:
+    """Let the kind note offsets in its own rows; its failure is logged and must not keep the events from their readers."""
+    name = ChannelName.parse(batch.channel)
+    kind = registry.of(name)
+    if type(kind).numbered is Kind.numbered:
+        return
+    try:
+        with transaction.atomic(using=router.db_for_write(Event)):
+            kind.numbered(name.key, batch.events)
+    except Exception:
+        logger.exception("the kind %s could not note its offsets", kind.name)
 
 
 def _survivors(kind: Kind, channel: str, rows: Sequence[Event]) -> tuple[list[Event], list[int]]:
@@ -239,7 +250,9 @@ def _write(offsets: Sequence[tuple[int, int]], losers: Sequence[int], heads: Map
     if offsets:
         # Delete before numbering, number before moving the head: one statement each, whatever the number of rows.
         _update_from_values(Event, set_column="offset", by_column="id", pairs=offsets)
-    _update_from_values(Channel, set_column="head", by_column="name", pairs=[(name, head) for name, head in heads.items()], stamp="numbered_at")
+    _update_from_values(
+        Channel, set_column="head", by_column="name", pairs=[(name, head) for name, head in heads.items()], stamp="numbered_at"
+    )
 
 
 def _update_from_values(
