@@ -40,7 +40,7 @@ export function table(list) {
 }
 
 function column(points, place, length) {
-  const values = new Array(length);
+  const values = new Array(length).fill();
   for (const [at, value] of points) values[place.get(at)] = value;
   return values;
 }

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { merge, missing, replaceSpan, since, table, union, valueAt } from "../../core/static/core/points.js";
+
+test("fresh points go where they belong, late ones too, and the same time replaces", () => {
+  assert.deepEqual(merge([[1, 10], [2, 20]], [[3, 30]]), [[1, 10], [2, 20], [3, 30]]);
+  assert.deepEqual(merge([[1, 10], [3, 30]], [[2, 20], [3, 33]]), [[1, 10], [2, 20], [3, 33]]);
+  assert.deepEqual(merge([], [[1, 10]]), [[1, 10]]);
+  assert.deepEqual(merge([[1, 10]], []), [[1, 10]]);
+});
+
+test("a span is replaced as a whole", () => {
+  assert.deepEqual(replaceSpan([[1, 1], [2, 2], [3, 3], [4, 4]], { from: 2, to: 3 }, [[2.5, 9]]), [[1, 1], [2.5, 9], [4, 4]]);
+});
+
+test("what left the window goes, but one point stays for the line to come from", () => {
+  assert.deepEqual(since([[1, 1], [2, 2], [3, 3], [4, 4]], 3), [[2, 2], [3, 3], [4, 4]]);
+  assert.deepEqual(since([[1, 1], [2, 2]], 9), [[2, 2]]);
+  assert.deepEqual(since([[5, 5]], 3), [[5, 5]]);
+});
+
+test("news that follow on something newer than ours have a hole before them", () => {
+  const ours = [[1, 1], [2, 2]];
+  assert.equal(missing(ours, { prev: 2, points: [[3, 3]] }), null);
+  assert.deepEqual(missing(ours, { prev: 5, points: [[6, 6]] }), { from: 2, to: 6 });
+  assert.equal(missing(ours, { prev: null, points: [[6, 6]] }), null);
+  assert.equal(missing(ours, { prev: 5, points: [[6, 6]] }, 10), null, "inside one bucket");
+  assert.equal(missing(ours, { prev: 5, points: [] }), null);
+});
+
+test("two spans become one", () => {
+  assert.deepEqual(union(null, { from: 2, to: 3 }), { from: 2, to: 3 });
+  assert.deepEqual(union({ from: 1, to: 2 }, { from: 2, to: 3 }), { from: 1, to: 3 });
+});
+
+test("the table has every time once; a missing point is no gap, a null is", () => {
+  assert.deepEqual(table([[[1, 10], [3, null]], [[2, 20], [3, 30]]]), [[1, 2, 3], [10, undefined, null], [undefined, 20, 30]]);
+});
+
+test("under the cursor stands the newest value up to there", () => {
+  assert.equal(valueAt([10, undefined, undefined, 40], 2), 10);
+  assert.equal(valueAt([undefined, 20], 0), null);
+});
