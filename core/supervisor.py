@@ -142,6 +142,7 @@ class Supervisor:
         width = max(len(program.name) for program in programs)
         threads = ThreadPoolExecutor(len(programs), thread_name_prefix="wait")
         self.keepers = [Keeper(program, width=width, threads=threads) for program in programs]
+        self._label = "all".ljust(width)
         self._stop = asyncio.Event()
         self._tasks: dict[Keeper, asyncio.Task[None]] = {}
 
@@ -165,6 +166,8 @@ class Supervisor:
         if self._stop.is_set():
             for keeper in self.keepers:
                 keeper.signal(signal.SIGKILL)
+            return
+        say(self._label, "stopping; once more to stop at once")
         self._stop.set()
 
     async def _start_all(self) -> None:

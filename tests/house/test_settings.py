@@ -1,0 +1,96 @@
+"""A bad setting stops the start with one sentence; secrets stay out of sentences and logs."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from core import env
+from core.logs import LineFormatter, redact
+from tests.support.servers import ROOT, Site
+
+
+def below_a_file(folder: Path) -> str:
+    """A folder that nobody can make, root neither."""
+    (folder / "file").write_text("")
+    return str(folder / "file" / "data")
+
+
+BAD = [
+    ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is malformed"),
+    ({"DATABASE_URL": "postgres://u:hunter2@host:port/name"}, "DATABASE_URL is malformed"),
+    ({"DATABASE_URL": "postgres://u:hunter2@host:5432"}, "DATABASE_URL is malformed"),
+    ({"REDIS_URL": "http://:hunter2@host"}, "REDIS_URL is malformed"),
+    ({"PORT": "80x"}, "PORT='80x' is not a whole number from 0 to 65535."),
+    ({"PORT": "70000"}, "PORT='70000' is not a whole number from 0 to 65535."),
+    ({"SERVER": "gunicorn"}, "SERVER='gunicorn' is unknown: use daphne or uvicorn."),
+    ({"DEBUG": "perhaps"}, "DEBUG='perhaps' is not a switch: use 1 or 0."),
+]
+
+
+@pytest.mark.parametrize(("settings", "sentence"), BAD, ids=lambda value: next(iter(value.values())) if isinstance(value, dict) else "")
+def test_a_bad_setting_is_named_in_one_sentence(tmp_path: Path, settings: dict[str, str], sentence: str):
+    done = Site(tmp_path, settings).manage("check", check=False)
+    assert done.returncode != 0
+    assert done.stderr.startswith(f"signalbox: {sentence}")
+    assert len(done.stderr.splitlines()) == 1
+    assert "hunter2" not in done.stderr
+
+
+def test_a_data_folder_that_cannot_be_made_is_named_in_one_sentence(tmp_path: Path):
+    folder = below_a_file(tmp_path)
+    done = Site(Path(folder)).manage("check", check=False)
+    assert done.returncode != 0
+    assert done.stderr == f"signalbox: DATA_DIR={folder} cannot be made: Not a directory.\n"
+
+
+def test_the_data_folder_belongs_to_its_owner_only(tmp_path: Path):
+    Site(tmp_path / "new").manage("check")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_missing_package_is_named_in_one_sentence():
+    done = subprocess.run([sys.executable, "-S", "manage.py", "check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert done.stderr.startswith("django is not installed: run `pip install -r requirements.txt`")
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "٣", "", "1e3", "99999999999"])
+def test_a_number_is_whole_and_in_range(monkeypatch: pytest.MonkeyPatch, value: str):
+    monkeypatch.setenv("CREDIT", value)
+    with pytest.raises(ImproperlyConfigured, match="is not a whole number"):
+        env.number("CREDIT", 1)
+
+
+def test_a_database_without_address_is_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    odd = tmp_path / "a folder #1 %20?" / "x.sqlite3"
+    assert env.database("DATABASE_URL", file=odd)["NAME"] == str(odd)
+
+
+SECRETS = [
+    ("GET /live/sse?last_event_id=user:7=e3f1:12 closed", "GET /live/sse closed"),
+    ("token sbx_abcDEF123456 was used", "token sbx_*** was used"),
+    ("opened /d/Zm9vYmFy/ twice", "opened /d/***/ twice"),
+    ("POST /unsubscribe/abc:def/ 200", "POST /unsubscribe/***/ 200"),
+    ("Is it there? Yes.", "Is it there? Yes."),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), SECRETS)
+def test_query_strings_and_tokens_are_in_no_log_line(text: str, expected: str):
+    assert redact(text) == expected
+
+
+def test_a_log_line_carries_its_extras_and_its_traceback():
+    try:
+        raise RuntimeError("while using sbx_abcdef")
+    except RuntimeError:
+        record = logging.LogRecord("core.x", logging.ERROR, "x.py", 1, "went %s", ("wrong",), sys.exc_info())
+    record.channel = "user:7"
+    first, *rest = LineFormatter().format(record).splitlines()
+    assert first.endswith("ERROR core.x: went wrong channel='user:7'")
+    assert rest[-1] == "RuntimeError: while using sbx_***"
