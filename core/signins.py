@@ -1,6 +1,7 @@
 """Where a person is signed in. One small row per session, because sessions themselves cannot be listed by person."""
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -8,12 +9,14 @@ from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db import transaction
 from django.dispatch import receiver
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from core.models import SignIn
 
 USER_AGENT_LENGTH = 300
+NOTE_EVERY = timedelta(minutes=5)
+REMEMBERED = 10_000
 
 
 def session_store(session_key: str) -> Any:
@@ -71,3 +74,28 @@ def keep_after_password_change(request: HttpRequest, *, old_key: str, now: datet
     SignIn.objects.filter(session_key=old_key).delete()
     end(list(SignIn.objects.filter(user=request.user)))
     note_use(request, now=now)
+
+
+def in_use(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware: note that a session is in use, every few minutes per process, and only where the request asked who it is anyway."""
+    noted: dict[str, datetime] = {}
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        key = request.session.session_key
+        if key and hasattr(request, "_cached_user") and request.user.is_authenticated and _due(noted, key, now=timezone.now()):
+            # Only where the row still is: a session that was ended meanwhile does not come back to the list.
+            SignIn.objects.filter(session_key=key).update(last_seen=noted[key])
+        return response
+
+    return middleware
+
+
+def _due(noted: dict[str, datetime], key: str, *, now: datetime) -> bool:
+    """Whether this session was not noted lately; if so it is from now on."""
+    if now - noted.get(key, datetime.min.replace(tzinfo=now.tzinfo)) < NOTE_EVERY:
+        return False
+    if len(noted) >= REMEMBERED:
+        noted.clear()
+    noted[key] = now
+    return True

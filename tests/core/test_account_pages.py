@@ -1,11 +1,13 @@
 """The pages of a person's account: signing in and out, sessions, password, theme."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from core import browsers
+from core import browsers, signins
 from core.models import Profile, SignIn
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -109,6 +111,24 @@ def test_sessions_that_ran_out_are_not_listed_and_go_at_the_next_sign_in(alice: 
     assert SignIn.objects.filter(user=alice).count() == 1
     assert "Safari" not in other.get("/accounts/sessions/").content.decode()
     assert is_in(here)
+
+
+def test_a_session_in_use_is_noted_every_few_minutes_and_not_each_time(alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = sign_in(alice)
+    SignIn.objects.update(last_seen="2020-01-01T00:00:00Z")
+    client.get("/accounts/password_change/")
+    assert SignIn.objects.get().last_seen.year == 2020
+    monkeypatch.setattr(signins, "NOTE_EVERY", timedelta())
+    client.get("/accounts/password_change/")
+    assert SignIn.objects.get().last_seen.year > 2020
+
+
+def test_noting_forgets_rather_than_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signins, "REMEMBERED", 3)
+    noted: dict[str, Any] = {}
+    assert all(signins._due(noted, str(number), now=timezone.now()) for number in range(10))
+    assert len(noted) <= 3
+    assert not signins._due(noted, "9", now=timezone.now())
 
 
 def test_a_user_agent_of_any_size_does_no_harm(alice: Any) -> None:
