@@ -121,6 +121,12 @@ class Chart {
     this.want({ from: seconds() - this.range, to: seconds() });
   }
 
+  /** A span changed behind what we know; one that begins before all that is shown stands for everything. */
+  changed(span) {
+    if (span.from <= this.end - this.range) this.reload();
+    else this.want(span);
+  }
+
   want(span) {
     this.wanted = union(this.wanted, span);
     // Several series miss the same span at the same moment; so do all who watch.
@@ -314,7 +320,7 @@ function news(id) {
   const chart = element && chartOf(element);
   if (!chart) return;
   if (element.dataset.new) chart.push(element.dataset.series, JSON.parse(element.dataset.new));
-  if (element.dataset.changed) chart.want(JSON.parse(element.dataset.changed));
+  if (element.dataset.changed) chart.changed(JSON.parse(element.dataset.changed));
 }
 
 document.addEventListener("htmx:after:swap", scan);
