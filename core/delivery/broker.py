@@ -157,7 +157,7 @@ class Broker:
         try:
             seconds = TIMEOUT if self.breaker.proven else PROBE_TIMEOUT
             await asyncio.wait_for(get_channel_layer().group_send(group, message), seconds)
-        except Exception as error:  # whatever a layer's client may raise: the poll repairs all of it
+        except Exception as error:  # noqa: BLE001 (whatever a layer's client raises: the poll repairs all of it)
             figures.broadcasts_lost.inc()
             self.breaker.failed(error)
         else:

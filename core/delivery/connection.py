@@ -8,10 +8,10 @@ import msgspec
 
 from core.delivery import wire
 from core.delivery.channel import BadChannel, ChannelName, Reader
-from core.delivery.forms import Form
 from core.delivery.position import BadPosition, Position
 
 if TYPE_CHECKING:
+    from core.delivery.forms import Form
     from core.delivery.outlet import Outlet
     from core.delivery.topic import Subscription
 
@@ -91,7 +91,7 @@ class Connection:
     """One client. The consumer hands in what it receives and obeys the effects."""
 
     outlet: "Outlet"
-    form: Form
+    form: "Form"
     rate: Rate
     max_frame: int
     max_channels: int

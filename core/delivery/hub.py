@@ -135,7 +135,7 @@ class Hub:
                 failing = False
                 while True:
                     await self._on_message(await layer.receive(self._mailbox))
-            except Exception as error:  # whatever a layer's client raises
+            except Exception as error:  # noqa: BLE001 (whatever a layer's client raises)
                 if not failing:
                     logger.warning("channel layer unreachable, the position poll takes over: %s", error or type(error).__name__)
                 failing, self._mailbox = True, None
@@ -160,7 +160,7 @@ class Hub:
             try:
                 await layer.group_add(topic.name.group, self._mailbox)
                 topic.joined = True
-            except Exception as error:  # as above
+            except Exception as error:  # noqa: BLE001 (as above)
                 broker.breaker.failed(error)
                 return
 

@@ -37,7 +37,7 @@ def _rest(coroutine: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, 
     while True:
         try:
             value = yield awaited
-        except BaseException as error:  # cancellation and failures belong to the coroutine
+        except BaseException as error:  # noqa: BLE001 (cancellation and failures belong to the coroutine)
             step: Callable[[], Any] = lambda error=error: coroutine.throw(error)  # noqa: E731
         else:
             step = lambda value=value: coroutine.send(value)  # noqa: E731
@@ -74,7 +74,7 @@ class Outlet:
             awaited = coroutine.send(None)
         except StopIteration:
             return
-        except Exception:  # the client went away: its disconnect message follows
+        except Exception:  # noqa: BLE001 (the client went away: its disconnect message follows)
             self.failed = True
             return
         self._suspended = asyncio.get_running_loop().create_task(self._finish(coroutine, awaited))
@@ -82,7 +82,7 @@ class Outlet:
     async def _finish(self, coroutine: Any, awaited: Any) -> None:
         try:
             await _rest(coroutine, awaited)
-        except Exception:  # as above
+        except Exception:  # noqa: BLE001 (as above)
             self.failed = True
         finally:
             self._suspended = None

@@ -1,0 +1,58 @@
+"""Kinds of channel for tests of the delivery itself: a log, a state channel, and one with a pace. Also an app that brings them along."""
+
+from collections.abc import Collection, Mapping
+
+from django.apps import AppConfig
+
+from core.delivery.channel import Event, EventType, Keeps, Kind, Reader, registry
+
+
+class KindsConfig(AppConfig):
+    """For real processes: DJANGO_SETTINGS_MODULE=tests.support.settings installs it."""
+
+    name = "tests.support"
+    label = "signalbox_tests"
+
+    def ready(self) -> None:
+        for kind in (Lines(), Values(), PacedValues()):
+            registry.register(kind)
+
+
+class Lines(Kind):
+    """Readable by everybody but where the key says `secret`."""
+
+    name = "testlog"
+    types = (EventType("line"), EventType("whisper"), EventType("blink", ephemeral=True), EventType("raw", raw=True))
+
+    def readable(self, readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
+        return {(reader, key) for reader in readers for key in keys if key != "secret" or reader.user}
+
+    def render(self, event: Event, key: str) -> str:
+        return f"[{event.data.get('text', event.type)}]"
+
+    def is_personal(self, event: Event) -> bool:
+        return event.type == "whisper"
+
+    def personalise(self, event: Event, key: str, users: Collection[str]) -> Mapping[str, str]:
+        return {user: f"[{event.data['text']} for {user}]" for user in users if user == event.data["to"]}
+
+
+class Values(Kind):
+    name = "teststate"
+    keeps = Keeps.STATE
+    types = (
+        EventType("value"),
+        EventType("config", slot="config", revives=True),
+        EventType("removed", slot="config", removes=True),
+    )
+
+    def readable(self, readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
+        return {(reader, key) for reader in readers for key in keys}
+
+    def render(self, event: Event, key: str) -> str:
+        return f"[{event.key}={event.data.get('value', event.type)}]"
+
+
+class PacedValues(Values):
+    name = "testpaced"
+    pace = 0.2
