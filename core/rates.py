@@ -44,6 +44,11 @@ class Rate:
             bucket.level -= 1
             return 0.0
 
+    def forget(self) -> None:
+        """Start anew with everybody."""
+        with self._lock:
+            self._buckets.clear()
+
     def _new(self, who: str, now: float) -> _Bucket:
         if len(self._buckets) >= MAX_CALLERS:
             # Whoever's bucket is full again loses nothing by being forgotten; if nobody's is, all start anew.
