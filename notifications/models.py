@@ -36,9 +36,10 @@ class Notification(models.Model):
     deliver_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)  # NULL while it waits for deliver_at
     expires_at = models.DateTimeField(null=True, blank=True)
-    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)  # withdrawn or expired: it left every inbox, and its key is free
 
     class Meta:
+        permissions = [("send_critical", "Can send critical notifications")]
         constraints = [
             models.UniqueConstraint(fields=["owner", "key", "generation"], condition=~Q(key=""), name="notification_key"),
         ]

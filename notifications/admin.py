@@ -1,0 +1,122 @@
+"""The broadcast console at the model's add page, and what was sent, to look at."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+
+from notifications import actions, policy, texts, views
+from notifications.errors import BadNotification
+from notifications.models import Broadcast, Notification, Priority, Schedule
+
+_AUDIENCES = (("all", "Everybody"), ("staff", "The staff"), ("group", "A group"))
+
+
+class Compose(forms.Form):
+    """What a broadcast says, and to whom."""
+
+    title = forms.CharField(max_length=texts.TITLE, widget=forms.TextInput(attrs={"class": "vTextField"}))
+    body = forms.CharField(max_length=texts.BODY, required=False, widget=forms.Textarea(attrs={"class": "vLargeTextField", "rows": 5}))
+    url = forms.CharField(
+        max_length=texts.URL, required=False, label="Link", help_text="https://... or a path of this site.",
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+    )  # fmt: skip
+    priority = forms.TypedChoiceField(
+        choices=[(p.value, p.label) for p in Priority], coerce=lambda value: Priority(int(value)), initial=Priority.NORMAL
+    )
+    audience = forms.ChoiceField(choices=_AUDIENCES, initial="all", widget=forms.RadioSelect)
+    group = forms.ModelChoiceField(queryset=Group.objects.order_by("name"), required=False, help_text="Where the audience is a group.")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("audience") == "group" and not cleaned.get("group"):
+            self.add_error("group", "Choose the group.")
+        return cleaned
+
+    def send(self, sender: Any) -> Broadcast:
+        """Send it. Raises BadNotification."""
+        said = self.cleaned_data
+        policy.check_priority(sender, said["priority"])
+        audience = said["group"] if said["audience"] == "group" else said["audience"]
+        return actions.broadcast(
+            audience, title=said["title"], body=said["body"], url=said["url"], priority=said["priority"], sender=sender
+        )
+
+
+class ReadOnly(admin.ModelAdmin):
+    """Looked at, never changed by hand: the actions keep rows and screens in step."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Broadcast)
+class BroadcastAdmin(ReadOnly):
+    list_display = ("id", "title", "state", "total", "written", "sender", "sent_at", "progress")
+    list_filter = ("state",)
+    list_select_related = ("notification", "sender")
+    ordering = ("-id",)
+
+    @admin.display(description="title")
+    def title(self, made: Broadcast) -> str:
+        return made.notification.title
+
+    @admin.display(description="progress")
+    def progress(self, made: Broadcast) -> str:
+        return format_html('<a href="{}">Progress</a>', reverse("admin:signalbox_notifications_broadcast_progress", args=[made.pk]))
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return policy.may_broadcast(request.user)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return policy.may_broadcast(request.user)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return policy.may_broadcast(request.user)
+
+    def get_urls(self) -> list[URLPattern]:
+        progress = self.admin_site.admin_view(views.broadcast_progress)
+        return [path("<int:pk>/progress/", progress, name="signalbox_notifications_broadcast_progress"), *super().get_urls()]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Compose and send. Whoever may send finds it; for everybody else Django's own refusal."""
+        if not self.has_add_permission(request):
+            return super().add_view(request, form_url, extra_context)
+        form = Compose(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                made = form.send(request.user)
+            except BadNotification as error:
+                form.add_error(error.field if error.field in form.fields else None, str(error))
+            else:
+                self.log_addition(request, made, [{"added": {}}])
+                messages.success(request, f"“{made.notification.title}” is on its way to {made.total} people.")
+                return redirect("admin:signalbox_notifications_broadcast_progress", made.pk)
+        context = self.admin_site.each_context(request) | {"title": "Send a broadcast", "form": form, "opts": self.opts}
+        return render(request, "notifications/admin_broadcast.html", context)
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnly):
+    list_display = ("id", "title", "category", "priority", "sender", "created_at", "withdrawn_at")
+    list_filter = ("priority", "category")
+    list_select_related = ("sender",)
+    search_fields = ("title", "key")
+    ordering = ("-id",)
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(ReadOnly):
+    list_display = ("name", "slot", "broadcast", "made_at")
+    ordering = ("-slot",)

@@ -1,0 +1,299 @@
+"""Notifications and broadcasts over HTTP: `curl -H "Authorization: Bearer $T" -d "Backup done" localhost:8000/api/v1/notify/ops`."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Field, Router, Status
+from ninja.params.functions import Path
+
+from core.bodies import Strict, text_of
+from core.errors import Code, Problem
+from core.tokens import Caller
+from notifications import actions, audiences, drafts, policy, texts, times
+from notifications.audiences import Audience
+from notifications.errors import BadNotification, NotAllowed, UnknownAudience, UnknownKey
+from notifications.models import Broadcast, Notification, Priority
+
+router = Router(tags=["Notifications"])
+Time = datetime | int | float | str
+
+
+def _example(body: Any, answer: Any, *, status: int = 202, kind: str = "application/json") -> dict[str, Any]:
+    made: dict[str, Any] = {"responses": {status: {"content": {"application/json": {"example": answer}}}}}
+    if body is not None:
+        made["requestBody"] = {
+            "required": True,
+            "content": {kind: {"example": body, "schema": {"type": "string"}} if kind == "text/plain" else {"example": body}},
+        }
+    return made
+
+
+class Action(Strict):
+    """A button under a notification."""
+
+    label: str = Field(examples=["Open the log"])
+    url: str = Field(examples=["https://ci.example.com/42"])
+
+
+class Saying(Strict):
+    """What a notification says. In a change every field may be left out."""
+
+    title: str | None = Field(None, description="One line, at most 200 characters.", examples=["Backup done"])
+    body: str | None = Field(None, description="At most 4000 characters.", examples=["48 GB in 3 min"])
+    url: str | None = Field(
+        None, description="Where a click leads: http(s), or a path of this site.", examples=["https://ci.example.com/42"]
+    )
+    category: str | None = Field(None, examples=["backup"])
+    priority: str | int | None = Field(None, description="low, normal, high, critical, or 1 to 5.", examples=["normal"])
+    actions: list[Action] | None = Field(None, description="At most two buttons.")
+    expires_at: Time | None = Field(None, description="ISO 8601 with offset, unix seconds, or like 2h.", examples=["2h"])
+    deliver_at: Time | None = Field(None, description="The same; without it at once.", examples=["2026-11-21T07:10:00Z"])
+    data: dict[str, Any] | None = Field(None, description="Your own, at most 8 KiB of JSON; never shown.", examples=[{"build": 42}])
+
+    def said(self, caller: Caller, *, now: datetime) -> dict[str, Any]:
+        """The fields that were sent, as `notify` takes them. Raises BadNotification."""
+        values = self.dict(exclude_unset=True, exclude_none=True, exclude={"audience", "key", "send_at"})
+        for name in ("expires_at", "deliver_at"):
+            if name in values:
+                values[name] = times.read(values[name], now=now, field=name)
+        if "priority" in values:
+            values["priority"] = _priority(caller, values["priority"])
+        return values
+
+
+class Send(Saying):
+    audience: str | list[str] = Field(
+        description="`user:alice`, `group:ops`, `perm:app.codename`, `all`, `staff`; a bare word is a user's name, else a group's.",
+        examples=["group:ops"],
+    )
+    title: str = Field(description="One line, at most 200 characters.", examples=["Backup done"])
+    key: str = Field("", description="Your own name for it: the same again replaces.", examples=["backup"])
+
+
+class Sent(Strict):
+    id: int = Field(examples=[4711])
+    recipients: int = Field(description="How many people have it.", examples=[3])
+
+
+SENT = {"id": 4711, "recipients": 3}
+
+
+@router.post(
+    "notify/{path:audience}",
+    response={202: Sent},
+    summary="Notify by one line of curl",
+    openapi_extra=_example("Backup done", SENT, kind="text/plain"),
+)
+def notify_plainly(
+    request: HttpRequest, audience: str = Path(description="Audience words, parted by commas.", example="ops")
+) -> Status[dict[str, int | None]]:
+    """Send the body as a notification. Headers: `Title Priority Click Key At Expires Category`.
+
+    Without a Title the first line is it, up to 80 characters. Needs the scope `notify:<audience>`.
+    """
+    caller, now = _caller(request), timezone.now()
+    text = text_of(request, most=texts.BODY)
+    title, body = (_header(request, "Title"), text) if _header(request, "Title") else texts.title_and_body(text)
+    said: dict[str, Any] = {"title": title, "body": body, "url": _header(request, "Click"), "category": _header(request, "Category")}
+    if given := _header(request, "Priority"):
+        said["priority"] = _priority(caller, given)
+    for name, field in (("At", "deliver_at"), ("Expires", "expires_at")):
+        if given := _header(request, name):
+            said[field] = times.read(given, now=now, field=name)
+    return _sent(actions.notify(_meant(caller, audiences.split(audience)), key=_header(request, "Key"), sender=caller.user, **said))
+
+
+@router.post(
+    "notifications",
+    response={202: Sent},
+    summary="Notify with everything",
+    openapi_extra=_example({"audience": "group:ops", "title": "Backup done", "key": "backup", "priority": "high"}, SENT),
+)
+def notify_fully(request: HttpRequest, sending: Send) -> Status[dict[str, int | None]]:
+    """Send a notification. It is stored when the answer comes, and then on the screens of all whom it is for.
+
+    Needs the scope `notify:<audience>` for every word of the audience.
+    """
+    caller = _caller(request)
+    words = [sending.audience] if isinstance(sending.audience, str) else sending.audience
+    meant = _meant(caller, words)
+    said = sending.said(caller, now=timezone.now())
+    return _sent(actions.notify(meant, key=sending.key, sender=caller.user, **said))
+
+
+@router.patch(
+    "notifications/by-key/{path:key}",
+    response={202: Sent},
+    summary="Change what was sent under a key",
+    openapi_extra=_example({"title": "Backup failed", "priority": "high"}, SENT),
+)
+def change_by_key(request: HttpRequest, saying: Saying, key: str = Path(example="backup")) -> Status[dict[str, int | None]]:
+    """Replace the given fields for everybody who has it, on screens too. A key belongs to its sender."""
+    caller = _caller(request)
+    _require_scopes_of(caller, key)
+    return _sent(actions.replace(key, sender=caller.user, **saying.said(caller, now=timezone.now())))
+
+
+class Withdrawn(Strict):
+    recipients: int = Field(description="From how many people it was taken.", examples=[3])
+
+
+@router.delete(
+    "notifications/by-key/{path:key}",
+    response={200: Withdrawn},
+    summary="Withdraw what was sent under a key",
+    openapi_extra=_example(None, {"recipients": 3}, status=200),
+)
+def withdraw_by_key(request: HttpRequest, key: str = Path(example="backup")) -> dict[str, int]:
+    """Take it off every screen and out of every inbox."""
+    caller = _caller(request)
+    _require_scopes_of(caller, key)
+    return {"recipients": actions.withdraw(key, sender=caller.user)}
+
+
+# --- broadcasts ---
+
+
+class BroadcastSend(Strict):
+    audience: str | list[str] = Field("all", description="The words of notify.", examples=["all"])
+    title: str = Field(description="One line, at most 200 characters.", examples=["Maintenance at 22:00"])
+    body: str = Field("", examples=["The dashboards will be read-only for ten minutes."])
+    url: str = Field("", examples=["https://status.example.com/"])
+    category: str = Field("broadcast", examples=["broadcast"])
+    priority: str | int = Field("normal", examples=["normal"])
+    actions: list[Action] = Field(default_factory=list)
+    expires_at: Time | None = Field(None, examples=["2h"])
+    send_at: Time | None = Field(None, description="Without it at once.", examples=["2026-11-21T22:00:00Z"])
+
+
+class BroadcastState(Strict):
+    id: int = Field(examples=[12])
+    state: str = Field(description="scheduled, sending, paused, cancelled or done.", examples=["sending"])
+    title: str = Field(examples=["Maintenance at 22:00"])
+    audience: list[str] = Field(examples=[["all"]])
+    total: int = Field(description="How many people are meant.", examples=[1200])
+    written: int = Field(description="How many have it in their inbox; it is on open pages at once.", examples=[300])
+    send_at: datetime | None = Field(examples=[None])
+    sent_at: datetime | None = Field(examples=["2026-11-21T22:00:00Z"])
+    finished_at: datetime | None = Field(examples=[None])
+
+
+STATE = {
+    "id": 12, "state": "sending", "title": "Maintenance at 22:00", "audience": ["all"], "total": 1200, "written": 300, "send_at": None,
+    "sent_at": "2026-11-21T22:00:00Z", "finished_at": None,
+}  # fmt: skip
+
+
+@router.post(
+    "broadcasts",
+    response={202: BroadcastState},
+    summary="Send a broadcast",
+    openapi_extra=_example({"audience": "all", "title": "Maintenance at 22:00"}, STATE),
+)
+def send_broadcast(request: HttpRequest, sending: BroadcastSend) -> Status[dict[str, Any]]:
+    """Say something to everybody, or to an audience of any size. Needs the scope `broadcast`, and its owner's permission to send."""
+    caller, now = _caller(request), timezone.now()
+    _require_broadcast(caller)
+    said = sending.dict(exclude={"audience", "priority", "send_at", "expires_at"})
+    for name in ("send_at", "expires_at"):
+        given = getattr(sending, name)
+        said[name] = times.read(given, now=now, field=name) if given is not None else None
+    made = actions.broadcast(sending.audience, priority=_priority(caller, sending.priority), sender=caller.user, **said)
+    return Status(202, _state(made))
+
+
+@router.get(
+    "broadcasts/{id}",
+    response=BroadcastState,
+    summary="How far a broadcast is",
+    openapi_extra=_example(None, STATE, status=200),
+)
+def broadcast_state(request: HttpRequest, id: int = Path(ge=1, le=2**63 - 1, example=12)) -> dict[str, Any]:
+    """Where a broadcast stands. Needs the scope `broadcast`, and its owner's permission to send."""
+    _require_broadcast(_caller(request))
+    made = Broadcast.objects.select_related("notification").filter(pk=id).first()
+    if made is None:
+        raise Problem(Code.NOT_FOUND, f"There is no broadcast {id}.", field="id")
+    return _state(made)
+
+
+# --- what they share ---
+
+
+def _caller(request: HttpRequest) -> Caller:
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    return caller
+
+
+def _header(request: HttpRequest, name: str) -> str:
+    """A header's text. HTTP hands it over as Latin-1, and senders write UTF-8. Raises Problem (422)."""
+    try:
+        return request.headers.get(name, "").encode("latin-1").decode().strip()
+    except UnicodeError:
+        raise Problem(Code.NOT_TEXT, f"The header {name} is not UTF-8.", field=name) from None
+
+
+def _meant(caller: Caller, words: list[str]) -> Audience:
+    """The audience, if the caller's scopes and her owner's rights cover it. Raises BadNotification, Problem (403)."""
+    try:
+        meant = audiences.resolve(words)
+    except UnknownAudience:
+        caller.require(*[f"notify:{word}" for word in words[:1]])
+        if not policy.may_notify_anybody(caller.user):
+            raise policy.unknown_to(caller.user) from None
+        raise
+    _require_words(caller, meant.shown)
+    policy.check_may_notify(caller.user, meant)
+    return meant
+
+
+def _require_words(caller: Caller, words: tuple[str, ...]) -> None:
+    for word in words:
+        # A token made for `ops` may say `group:ops`, and the other way round.
+        caller.require(f"notify:{word}", f"notify:{word.partition(':')[2] or word}")
+
+
+def _require_scopes_of(caller: Caller, key: str) -> None:
+    """Raise UnknownKey, or Problem (403) where the token's scopes do not cover whom it was sent to."""
+    sent = Notification.objects.filter(owner=actions.owner_of(caller.user), key=texts.key(key), withdrawn_at=None)
+    known = list(sent.values_list("audience", flat=True))
+    if not known or not key:
+        raise UnknownKey("You have sent nothing under this key, or have withdrawn it.", field="key")
+    for words in known:
+        _require_words(caller, tuple(words))
+
+
+def _require_broadcast(caller: Caller) -> None:
+    caller.require("broadcast")
+    if not policy.may_broadcast(caller.user):
+        raise NotAllowed("The token's owner may not send broadcasts.", field="Authorization")
+
+
+def _priority(caller: Caller, word: object) -> Priority:
+    priority = drafts.priority_named(word)
+    if priority == Priority.CRITICAL:
+        caller.require("critical")
+        policy.check_priority(caller.user, priority)
+    return priority
+
+
+def _sent(sent: actions.Sent) -> Status[dict[str, int | None]]:
+    if sent.id is None:
+        raise BadNotification("Nobody active is in this audience.", field="audience")
+    return Status(202, {"id": sent.id, "recipients": sent.recipients})
+
+
+def _state(made: Broadcast) -> dict[str, Any]:
+    return {
+        "id": made.pk,
+        "state": made.state,
+        "title": made.notification.title,
+        "audience": made.audience["shown"],
+        "total": made.total,
+        "written": made.written,
+        "send_at": made.send_at,
+        "sent_at": made.sent_at,
+        "finished_at": made.finished_at,
+    }

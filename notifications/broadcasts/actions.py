@@ -1,0 +1,212 @@
+"""One message to an audience of any size: one event to everybody's pages now, the inbox rows by a worker in chunks."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from core.delivery.publishing import NewEvent, publish_many
+from core.jobs import wake
+from notifications import audiences, drafts, policy
+from notifications.audiences import Audience
+from notifications.errors import BadNotification
+from notifications.models import Broadcast, BroadcastChunk, InboxItem, Notification, Priority
+
+CHUNK = 10_000
+MAX_CHOSEN = 10_000
+
+
+def broadcast(
+    audience: object,
+    *,
+    title: str,
+    body: str = "",
+    url: str = "",
+    category: str = "broadcast",
+    priority: Priority = Priority.NORMAL,
+    actions: Iterable[Mapping[str, str]] = (),
+    expires_at: datetime | None = None,
+    send_at: datetime | None = None,
+    data: Mapping[str, Any] | None = None,
+    sender: Any = None,
+) -> Broadcast:
+    """Say it to everybody meant, at once or at a time. Who is meant is fixed when it is sent; people made later are not.
+
+    It is on every page that is open as soon as this commits; the inbox rows follow in chunks, and whoever looks sooner has hers.
+    Raises BadNotification and its kin (an audience of nobody); then nothing was stored. Who may do this: policy.may_broadcast.
+    """
+    now = timezone.now()
+    draft = drafts.checked(
+        now=now, title=title, body=body, url=url, category=category, priority=priority, actions=actions,
+        expires_at=expires_at, deliver_at=send_at, data=data,
+    )  # fmt: skip
+    meant = _fixed(audiences.resolve(audience))
+    if not meant.people().exists():
+        raise BadNotification("Nobody active is in this audience.", field="audience")
+    with transaction.atomic():
+        notification = Notification.objects.create(
+            **draft.fields(), owner="" if sender is None else f"user:{sender.pk}", sender=sender, audience=list(meant.shown[:20]),
+            created_at=now, updated_at=now,
+        )  # fmt: skip
+        made = Broadcast.objects.create(
+            notification=notification, sender=sender, audience=meant.stored(), channel=meant.channel(), state="scheduled",
+            send_at=draft.deliver_at, created_at=now,
+        )  # fmt: skip
+        if draft.deliver_at is None:
+            _begin(made, now=now)
+        return made
+
+
+def _fixed(meant: Audience) -> Audience:
+    """The audience without its query: the people whom it picks now."""
+    if meant.chosen is None:
+        return meant
+    keys = [str(key) for key in meant.chosen.order_by("pk").values_list("pk", flat=True)[: MAX_CHOSEN + 1]]
+    if len(keys) > MAX_CHOSEN:
+        raise BadNotification(f"A broadcast takes a queryset of at most {MAX_CHOSEN} people; a group would do.", field="audience")
+    stored = meant_without_query(meant)
+    return Audience.from_stored(stored | {"users": list(dict.fromkeys([*stored["users"], *keys]))})
+
+
+def meant_without_query(meant: Audience) -> dict[str, Any]:
+    return Audience(meant.everybody, meant.staff, meant.users, meant.groups, meant.permissions, meant.shown).stored()
+
+
+def people_of(made: Broadcast) -> Any:
+    """The active people whom a broadcast that has been sent is for."""
+    user_model = get_user_model()
+    last = user_model._meta.pk.to_python(made.last_user)
+    return Audience.from_stored(made.audience).people().filter(pk__lte=last)
+
+
+def ensure_items(user: Any) -> None:
+    """Give a person the rows that the worker has not written for her yet, so that her pages are right meanwhile. One query as a rule."""
+    for made in Broadcast.objects.filter(state="sending", sent_at__isnull=False).select_related("notification"):
+        mine = InboxItem.objects.filter(notification=made.notification, user=user)
+        if not mine.exists() and people_of(made).filter(pk=user.pk).exists():
+            InboxItem.objects.bulk_create(
+                [InboxItem(user=user, notification=made.notification, arrived_at=made.sent_at)], ignore_conflicts=True
+            )
+
+
+# --- sending ---
+
+
+def _begin(made: Broadcast, *, now: datetime) -> None:
+    """Show it on every open page and have the worker come. The caller holds the row, or has just made it."""
+    people = Audience.from_stored(made.audience).people()
+    made.state, made.sent_at, made.total = "sending", now, people.count()
+    made.last_user = str(people.order_by("-pk").values_list("pk", flat=True).first() or "")
+    if not made.total:
+        made.state, made.finished_at = "done", now
+    made.save(update_fields=["state", "sent_at", "total", "last_user", "finished_at"])
+    Notification.objects.filter(pk=made.notification_id).update(delivered_at=now, updated_at=now)
+    if made.total:
+        about = {"id": made.notification_id, "broadcast": made.pk}
+        publish_many([NewEvent(made.channel, "broadcast.put", about, key=str(made.notification_id)), _progress(made)])
+        wake("broadcasts_due")
+
+
+def _progress(made: Broadcast) -> NewEvent:
+    about = {"state": made.state, "total": made.total, "written": made.written}
+    return NewEvent(f"broadcast:{made.pk}", "progress", about, key="progress")
+
+
+def work_off_due(now: datetime | None = None) -> None:
+    """The job `broadcasts_due`: begin what is scheduled for now, end what has expired, write the rows of all that is being sent."""
+    now = now or timezone.now()
+    for pk in _keys(state="scheduled", send_at__lte=now):
+        _begin_scheduled(pk, now=now)
+    for pk in _keys(notification__expires_at__lte=now, notification__withdrawn_at=None):
+        _expire(pk, now=now)
+    for pk in _keys(state="sending"):
+        while write_chunk(pk):
+            pass
+
+
+def _keys(**conditions: Any) -> list[int]:
+    return list(Broadcast.objects.filter(**conditions).order_by("pk").values_list("pk", flat=True)[:100])
+
+
+def _begin_scheduled(pk: int, *, now: datetime) -> None:
+    with transaction.atomic():
+        made = Broadcast.objects.select_for_update(of=("self",)).filter(pk=pk, state="scheduled").select_related("sender").first()
+        if made is None:
+            return
+        # Asked again: the right to send may have been taken since.
+        if made.sender is not None and not policy.may_broadcast(made.sender):
+            Broadcast.objects.filter(pk=pk).update(state="cancelled", finished_at=now)
+            return
+        _begin(made, now=now)
+
+
+def _expire(pk: int, *, now: datetime) -> None:
+    with transaction.atomic():
+        made = Broadcast.objects.get(pk=pk)
+        claimed = Notification.objects.filter(pk=made.notification_id, withdrawn_at=None).update(withdrawn_at=now)
+        if claimed != 1:
+            return
+        Broadcast.objects.filter(pk=pk, state__in=["scheduled", "sending", "paused"]).update(state="cancelled", finished_at=now)
+        publish_many([NewEvent(made.channel, "broadcast.gone", {"id": made.notification_id}, key=str(made.notification_id))])
+
+
+# --- writing the rows ---
+
+
+def write_chunk(pk: int, *, size: int = CHUNK) -> bool:
+    """Write the rows of the next `size` people, with a checkpoint, in one transaction. False when there is nothing left to do.
+
+    Killed anywhere, the next call goes on where the last commit stood: nobody twice, nobody missed.
+    """
+    with transaction.atomic():
+        made = Broadcast.objects.select_for_update().filter(pk=pk, state="sending").first()
+        if made is None:
+            return False
+        last = made.chunks.order_by("-number").first()
+        people = people_of(made).order_by("pk")
+        if last is not None:
+            people = people.filter(pk__gt=get_user_model()._meta.pk.to_python(last.last_user))
+        keys = list(people.values_list("pk", flat=True)[:size])
+        if not keys:
+            _finish(made)
+            return False
+        written = _insert_items(made, people.filter(pk__lte=keys[-1]))
+        number = last.number + 1 if last else 1
+        _checkpoint(made, number=number, first=str(keys[0]), last=str(keys[-1]), written=written)
+        return True
+
+
+def _checkpoint(made: Broadcast, *, number: int, first: str, last: str, written: int) -> None:
+    BroadcastChunk.objects.create(broadcast=made, number=number, first_user=first, last_user=last, written=written, done_at=timezone.now())
+    Broadcast.objects.filter(pk=made.pk).update(written=F("written") + written)
+    made.written += written
+    grew = NewEvent(made.channel, "inbox.grew", {"first": first, "last": last}, key=str(made.pk))
+    publish_many([grew, _progress(made)])
+
+
+def _finish(made: Broadcast) -> None:
+    made.state, made.finished_at = "done", timezone.now()
+    # Rows that people's own pages wrote before the worker came count too.
+    made.written = InboxItem.objects.filter(notification=made.notification_id).count()
+    made.save(update_fields=["state", "finished_at", "written"])
+    publish_many([_progress(made)])
+
+
+def _insert_items(made: Broadcast, people: Any) -> int:
+    """Give these people their rows by one INSERT ... SELECT; who has hers keeps it. Returns how many were written."""
+    quote = connection.ops.quote_name
+    key = get_user_model()._meta.pk.column
+    select, parameters = people.order_by().values_list("pk").query.sql_with_params()
+    # WHERE true: without it SQLite reads ON CONFLICT as a join's ON.
+    statement = (
+        f"INSERT INTO {quote(InboxItem._meta.db_table)} (user_id, notification_id, arrived_at, version) "
+        f"SELECT meant.{quote(key)}, %s, %s, 1 FROM ({select}) AS meant WHERE true ON CONFLICT DO NOTHING"
+    )
+    arrived_at = connection.ops.adapt_datetimefield_value(made.sent_at)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [made.notification_id, arrived_at, *parameters])
+        return int(cursor.rowcount)

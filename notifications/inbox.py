@@ -1,0 +1,118 @@
+"""What a person's inbox holds: visible items, pages by keyset, filters, counts. Reads only."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db.models import Count, F, Q, QuerySet
+
+from notifications.models import InboxItem
+
+PAGE = 30
+PANEL = 10
+MAX_QUERY = 200
+TABS = {"all": "All", "unread": "Unread", "archived": "Archived"}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a person asked her inbox for: a tab, `is:` words, `category:` words, and words of text."""
+
+    tab: str = "all"
+    unread: bool = False
+    read: bool = False
+    categories: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+
+    @property
+    def filters(self) -> bool:
+        """Whether anything beyond the tab narrows the list; new arrivals are then not put into it."""
+        return self != Query(tab=self.tab)
+
+
+def read_query(tab: str, text: str) -> Query:
+    """Read an address's `tab` and `q`. What is unknown is text to look for; nothing is an error."""
+    words = text.replace("\0", "")[:MAX_QUERY].split()
+    known = [word for word in words if _is_filter(word)]
+    return Query(
+        tab=tab if tab in TABS else "all",
+        unread="is:unread" in known,
+        read="is:read" in known,
+        categories=tuple(word.removeprefix("category:") for word in known if word.startswith("category:")),
+        without=tuple(word.removeprefix("-category:") for word in known if word.startswith("-category:")),
+        text=tuple(word for word in words if word not in known),
+    )
+
+
+def _is_filter(word: str) -> bool:
+    return word in ("is:unread", "is:read") or word.startswith(("category:", "-category:"))
+
+
+def visible(items: QuerySet[InboxItem], *, now: datetime) -> QuerySet[InboxItem]:
+    """Those that have arrived, are not snoozed, not withdrawn and not expired; archived ones too."""
+    return items.filter(
+        Q(snoozed_until=None) | Q(snoozed_until__lte=now),
+        Q(notification__expires_at=None) | Q(notification__expires_at__gt=now),
+        notification__withdrawn_at=None,
+        arrived_at__lte=now,
+    )
+
+
+def of(user: Any, *, now: datetime) -> QuerySet[InboxItem]:
+    """A person's items that lists may show."""
+    return visible(InboxItem.objects.filter(user=user), now=now)
+
+
+def matching(items: QuerySet[InboxItem], query: Query) -> QuerySet[InboxItem]:
+    """Narrow a person's visible items to what she asked for."""
+    items = items.filter(archived_at__isnull=query.tab != "archived")
+    if query.tab == "unread" or query.unread:
+        items = items.filter(read_at=None)
+    if query.read:
+        items = items.filter(read_at__isnull=False)
+    if query.categories:
+        items = items.filter(notification__category__in=query.categories)
+    if query.without:
+        items = items.exclude(notification__category__in=query.without)
+    for word in query.text:
+        items = items.filter(Q(notification__title__icontains=word) | Q(notification__body__icontains=word))
+    return items
+
+
+def page(items: QuerySet[InboxItem], *, after: tuple[datetime, int] | None = None, size: int = PAGE) -> list[InboxItem]:
+    """The newest items after a place in the list, with their notifications; one more than `size` where there are more."""
+    if after is not None:
+        arrived_at, notification = after
+        items = items.filter(
+            Q(arrived_at__lt=arrived_at) | Q(arrived_at=arrived_at, notification_id__lt=notification), arrived_at__lte=arrived_at
+        )
+    return list(items.select_related("notification").order_by("-arrived_at", "-notification_id")[: size + 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the badge (unseen) and the rail (unread) say."""
+
+    unseen: int = 0
+    unread: int = 0
+
+
+def counts(users: Collection[str], *, now: datetime) -> Mapping[str, Counts]:
+    """The counts of each of these people (primary keys as text), in one query."""
+    keys = {user: key for user in users if (key := _key(user)) is not None}
+    waiting = visible(InboxItem.objects.filter(user__in=list(keys.values()), read_at=None, archived_at=None), now=now)
+    # count(column) leaves NULLs out: what is read is seen, so that unseen is unread less what was seen.
+    found = waiting.order_by().values("user_id").annotate(unread=Count("pk"), seen=Count(F("seen_at")))
+    by_key = {row["user_id"]: Counts(unseen=row["unread"] - row["seen"], unread=row["unread"]) for row in found}
+    return {user: by_key.get(keys.get(user), Counts()) for user in users}
+
+
+def _key(user: str) -> Any:
+    try:
+        return get_user_model()._meta.pk.to_python(user)
+    except ValidationError:
+        return None

@@ -1,0 +1,186 @@
+"""The channels of this app: `user:` and `audience:` logs, and `broadcast:` with a broadcast's progress."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, ClassVar
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.template.loader import get_template
+from django.utils import timezone
+
+from core.delivery.channel import Event, EventType, Keeps, Kind, Reader, Window
+from notifications import inbox, rows
+from notifications.broadcasts import standing
+from notifications.rows import Row
+
+
+class UserKind(Kind):
+    """What one person is told, and what she does with it: read by her only."""
+
+    name = "user"
+    window = Window(newest=200)
+    types = (
+        EventType("notification.put", dirties=True),
+        EventType("notification.gone", dirties=True),
+        EventType("notification.state", dirties=True),
+        EventType("counts", ephemeral=True),
+    )
+
+    def readable(self, readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
+        wanted = set(keys)
+        return {(reader, reader.user) for reader in readers if reader.user and reader.user in wanted}
+
+    def resolve(self, name: str) -> str | None:
+        """A user name, or a key."""
+        model = get_user_model()
+        found = model._default_manager.filter(
+            Q(**{model.USERNAME_FIELD: name}) | Q(pk=key) if (key := _key(name)) is not None else Q(**{model.USERNAME_FIELD: name})
+        )
+        known = {str(pk): user_name for pk, user_name in found.values_list("pk", model.USERNAME_FIELD)}
+        return next((pk for pk, user_name in known.items() if user_name == name), next(iter(known), None))
+
+    def render(self, event: Event, key: str) -> str:
+        data = event.data
+        if event.type == "notification.put":
+            return rows.put(Row.of_data(data["row"]), quietly=data["quiet"], replaces=data["replaces"])
+        if event.type == "notification.gone":
+            return rows.gone(data["ids"])
+        return _STATES[data["what"]](data) if event.type == "notification.state" else ""
+
+    def counts(self, users: Collection[str]) -> Mapping[str, str]:
+        return {user: counts_html(counts) for user, counts in inbox.counts(users, now=timezone.now()).items()}
+
+    def snapshot(self, key: str) -> list[Mapping[str, Any]]:
+        """The newest rows of her inbox, as the events that would show them."""
+        now = timezone.now()
+        items = inbox.page(inbox.matching(inbox.of(_key(key), now=now), inbox.Query()), size=inbox.PANEL)[: inbox.PANEL]
+        return [
+            {
+                "type": "notification.put",
+                "key": str(item.notification_id),
+                "data": {"row": Row.of_item(item).data(), "quiet": False, "replaces": []},
+                "at": item.arrived_at.timestamp(),
+            }
+            for item in reversed(items)
+        ]
+
+
+def _many(data: Mapping[str, Any]) -> str:
+    return rows.REFETCH
+
+
+def _in_place(data: Mapping[str, Any]) -> str:
+    return _many(data) if data.get("many") else rows.replaced(map(Row.of_data, data["rows"]))
+
+
+def _at_place(data: Mapping[str, Any]) -> str:
+    return _many(data) if data.get("many") else rows.placed(map(Row.of_data, data["rows"]))
+
+
+def _away(data: Mapping[str, Any]) -> str:
+    return _many(data) if data.get("many") else rows.gone(row["id"] for row in data["rows"])
+
+
+# Unread and unarchived rows may be missing from a list that is open: put them where they belong.
+_STATES = {
+    "seen": lambda data: "",
+    "read": _in_place,
+    "unread": _at_place,
+    "archived": _away,
+    "unarchived": lambda data: _away(data) + ("" if data.get("many") else _at_place(data)),
+}
+
+
+def counts_html(counts: inbox.Counts) -> str:
+    """The fragment that sets the badge, the rail's number and the inbox's own wherever they are."""
+    context = {"unseen": counts.unseen, "unread": counts.unread}
+    parts = {name: get_template(f"notifications/_{name}.html").render(context) for name in ("badge", "rail_count", "tab_count")}
+    targets = {"badge": "#badge", "rail_count": "#rail-inbox", "tab_count": "#inbox-unread"}
+    return "".join(f'<hx-partial hx-target="{targets[name]}" hx-swap="outerHTML">{html}</hx-partial>' for name, html in parts.items())
+
+
+class AudienceKind(Kind):
+    """What many people are told at once. `all`, `staff`, or `group-<pk>`."""
+
+    name = "audience"
+    types = (
+        EventType("broadcast.put", dirties=True),
+        EventType("broadcast.gone", dirties=True),
+        EventType("inbox.grew", dirties=True),
+    )
+
+    def readable(self, readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
+        people = [reader for reader in readers if reader.user]
+        facts = standing.facts({reader.user for reader in people})
+        return {(reader, key) for reader in people for key in keys if standing.belongs(facts.get(reader.user), key)}
+
+    def resolve(self, name: str) -> str | None:
+        return name if standing.is_key(name) else None
+
+    def render(self, event: Event, key: str) -> str:
+        return rows.gone([event.data["id"]]) if event.type == "broadcast.gone" else ""
+
+    def is_personal(self, event: Event) -> bool:
+        # The channel may reach people who are not meant, and who catches up may have read it elsewhere.
+        return event.type == "broadcast.put"
+
+    def personalise(self, event: Event, key: str, users: Collection[str]) -> Mapping[str, str]:
+        notification, states = standing.of_people(event.data["broadcast"], users)
+        if notification is None:
+            return {}
+        made: dict[standing.State, str] = {}
+        for state in set(states.values()):
+            made[state] = self._shown(Row.of(notification, arrived_at=state.arrived_at, read=state.read), seen=state.seen)
+        return {user: made[state] for user, state in states.items()}
+
+    def _shown(self, row: Row, *, seen: bool) -> str:
+        return rows.placed([row]) if seen else rows.put(row)
+
+    def dirtied(self, event: Event, key: str, users: Collection[str]) -> Iterable[str]:
+        if event.type != "inbox.grew":
+            return users
+        return standing.between(users, event.data["first"], event.data["last"])
+
+
+class BroadcastKind(Kind):
+    """A broadcast's progress, for those who may send."""
+
+    name = "broadcast"
+    keeps = Keeps.STATE
+    pace: ClassVar[float] = 0.2
+    types = (EventType("progress"),)
+
+    def readable(self, readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
+        senders = standing.senders({reader.user for reader in readers if reader.user})
+        return {(reader, key) for reader in readers if reader.user in senders for key in keys}
+
+    def resolve(self, name: str) -> str | None:
+        return name if name.isascii() and name.isdigit() and len(name) < 19 else None
+
+    def render(self, event: Event, key: str) -> str:
+        return progress_html(int(key), event.data)
+
+    def snapshot(self, key: str) -> list[Mapping[str, Any]]:
+        return standing.progress_events(int(key))
+
+
+def progress_html(pk: int, about: Mapping[str, Any]) -> str:
+    """A broadcast's progress as its page shows it and as it is pushed."""
+    total, written = about["total"], about["written"]
+    context = {
+        "pk": pk,
+        "state": about["state"],
+        "total": total,
+        "written": written,
+        "part": f"{min(written, total)}",
+        "whole": f"{max(total, 1)}",
+    }
+    return get_template("notifications/_progress.html").render(context)
+
+
+def _key(name: str) -> Any:
+    try:
+        return get_user_model()._meta.pk.to_python(name)
+    except ValidationError:
+        return None

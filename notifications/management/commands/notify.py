@@ -1,0 +1,51 @@
+"""`manage.py notify ops "Backup done"`: tell people, from a shell or a cron job."""
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from notifications import actions, audiences, drafts, texts, times
+from notifications.errors import BadNotification
+
+
+class Command(BaseCommand):
+    help = (
+        "Notify people: `notify group:ops 'Backup done' --body '48 GB' --key backup`. Without a title the text comes from standard input."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("audience", help="user:<name>, group:<name>, perm:<app>.<codename>, all, staff; several parted by commas")
+        parser.add_argument("title", nargs="?", help="one line; - or nothing reads title and body from standard input")
+        parser.add_argument("--body", default="")
+        parser.add_argument("--url", default="", help="where a click leads")
+        parser.add_argument("--category", default="")
+        parser.add_argument("--priority", default="normal", help="low, normal, high, critical, or 1 to 5")
+        parser.add_argument("--key", default="", help="the same key again replaces")
+        parser.add_argument("--at", help="when: ISO 8601 with offset, unix seconds, or like 30m")
+        parser.add_argument("--expires", help="the same")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
+        title, body = options["title"], options["body"]
+        try:
+            if title in (None, "-"):
+                title, body = texts.title_and_body(sys.stdin.read(4 * texts.BODY))
+            sent = actions.notify(
+                audiences.split(options["audience"]),
+                title=title,
+                body=body,
+                url=options["url"],
+                category=options["category"],
+                priority=drafts.priority_named(options["priority"]),
+                key=options["key"],
+                deliver_at=times.read(options["at"], now=now, field="--at") if options["at"] else None,
+                expires_at=times.read(options["expires"], now=now, field="--expires") if options["expires"] else None,
+            )
+        except BadNotification as error:
+            raise CommandError(str(error)) from None
+        if sent.id is None:
+            raise CommandError("Nobody active is in this audience.")
+        self.stdout.write(f"notification {sent.id} to {sent.recipients} {'person' if sent.recipients == 1 else 'people'}")

@@ -1,0 +1,43 @@
+"""Who may send what to whom. A stranger cannot tell refusal from absence."""
+
+from typing import Any
+
+from notifications.audiences import Audience
+from notifications.errors import NotAllowed, UnknownAudience
+from notifications.models import Priority
+
+BROADCAST = "signalbox_notifications.send_broadcast"
+ANYBODY = "signalbox_notifications.add_notification"
+CRITICAL = "signalbox_notifications.send_critical"
+
+
+def may_broadcast(user: Any) -> bool:
+    return bool(user.is_active and user.has_perm(BROADCAST))
+
+
+def may_notify_anybody(user: Any) -> bool:
+    """Whether this person may notify people she has nothing to do with: staff, or who has the permission."""
+    return bool(user.is_active and (user.is_staff or user.has_perm(ANYBODY)))
+
+
+def check_may_notify(user: Any, audience: Audience) -> None:
+    """Let a person notify herself and her own groups; anybody, where she may. Raises UnknownAudience: it must not tell who there is."""
+    if may_notify_anybody(user):
+        return
+    own = set(user.groups.values_list("pk", flat=True)) if audience.groups else set()
+    within = not (audience.everybody or audience.staff or audience.permissions or audience.chosen is not None)
+    if within and set(audience.users) <= {str(user.pk)} and set(audience.groups) <= own:
+        return
+    raise unknown_to(user)
+
+
+def unknown_to(user: Any) -> UnknownAudience:
+    """What somebody is told who may notify only herself and her groups: the words that would do."""
+    words = [f"user:{user.get_username()}", *(f"group:{name}" for name in user.groups.order_by("name").values_list("name", flat=True))]
+    return UnknownAudience(f"You may notify {', '.join(words)}; there is nobody else for you.", field="audience", allowed=words)
+
+
+def check_priority(user: Any, priority: Priority) -> None:
+    """Critical passes quiet hours and stays on screens: it needs its own right. Raises NotAllowed."""
+    if priority == Priority.CRITICAL and not user.has_perm(CRITICAL):
+        raise NotAllowed("Priority critical needs the permission to send critical notifications.", field="priority", allowed=["high"])
