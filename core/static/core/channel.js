@@ -1,4 +1,4 @@
-/* One channel as this page follows it: where it stands, why it is held, what waits. Pure: live.js does what it answers. */
+/* One channel as this page follows it. Pure: live.js does what it answers. */
 
 import { judge, ranged } from "./position.js";
 
@@ -6,7 +6,7 @@ import { judge, ranged } from "./position.js";
 export const KEEP = 256 * 1024;
 
 export class Channel {
-  holds = new Set(); // why frames wait: "asked", "refetch", "paused", or the htmx request that replaces a region
+  holds = new Set(); // why frames wait: "asked", "refetch", "paused", or a symbol per replacement under way
   kept = [];
   size = 0;
   waiting = 0; // updates that wait, those no longer kept included

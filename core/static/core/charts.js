@@ -37,7 +37,7 @@
 import { merge, missing, replaceSpan, since, table, union, valueAt } from "./points.js";
 import { now } from "./times.js";
 
-const charts = new Map(); // root -> Chart
+const charts = new Map(); // root -> Chart, which is also the root's property `chart`, for tests
 const seconds = () => now() / 1000;
 const format = (options) => new Intl.DateTimeFormat(undefined, options);
 const CLOCK = format({ hour: "2-digit", minute: "2-digit" });
@@ -311,7 +311,7 @@ function scan() {
   for (const [root, chart] of charts) if (!root.isConnected) charts.delete(root) && chart.close();
   for (const root of document.querySelectorAll("[data-chart]")) {
     if (charts.has(root)) charts.get(root).read();
-    else charts.set(root, new Chart(root));
+    else charts.set(root, (root.chart = new Chart(root)));
   }
 }
 

@@ -1,18 +1,5 @@
-/* The page's live connection: owns the socket, positions and holds, and hands HTML to htmx.swap. An htmx 4 extension.
-   What a page loads, in this order (base.html):
+/* The page's live connection, an htmx 4 extension: owns the socket, positions and holds, hands HTML to htmx.swap. Contract: docs/live.md. */
 
-     <meta name="htmx-config" content='{"includeIndicatorCSS": false}'>
-     <script defer src="{% static 'npm/htmx.org/dist/htmx.min.js' %}"></script>
-     <script defer src="{% static 'npm/htmx.org/dist/ext/hx-upsert.min.js' %}"></script>
-     <script type="module" src="{% static 'core/live.js' %}"></script>          (imports position, channel, socket, regions, bar: the 8 KB)
-     <script type="module" src="{% static 'core/page.js' %}"></script>          (imports times and toasts; title badge, copy buttons, chips)
-   charts.js is named only by pages with a chart (see its head).
-
-   Events on document: `live:applied` {channel, ids, from, to, catchUp} after a frame's swap; `live:state` {state, tries}, state being
-   connecting, live, down, paused, asleep, replaced, full, signed-out or stopped (also <html data-live-state>); dispatch `live:send` with a
-   command as detail to send it when the socket is open. `[data-live-pause]` buttons pause. */
-
-import { Bar } from "./bar.js";
 import { Channel } from "./channel.js";
 import { judge, parse, ranged, smallest, write } from "./position.js";
 import * as regions from "./regions.js";
@@ -32,7 +19,7 @@ let paused = false;
 let returned = false; // this page has been live before
 let inbound = Promise.resolve();
 
-/** Do one thing after the other: a swap has ended before the next frame is judged. */
+/** One thing after the other: a swap has ended before the next frame is judged. */
 function serial(work) {
   inbound = inbound.then(work).catch((error) => console.error("live:", error));
   return inbound;
@@ -52,7 +39,7 @@ function scan() {
   if (fresh.length && socket?.state === "live") ask(fresh);
 }
 
-/** Note regions; returns the channel when it is new. What was replaced by something older than the channel is fetched again. */
+/** Note regions; returns their channel when it is new. What is older than its channel is fetched again. */
 function place(name, elements) {
   const news = elements.filter((element) => placed.get(element) !== element.dataset.position);
   for (const element of news) placed.set(element, element.dataset.position);
@@ -88,7 +75,7 @@ function connect() {
   socket = new Socket(address, {
     opened: () => serial(opened),
     message: (text) => serial(() => receive(JSON.parse(text))),
-    state,
+    state: tell,
   });
   if (!document.hidden || stays()) socket.start();
 }
@@ -133,6 +120,8 @@ async function answered({ reply, ok, at = {}, refused = {}, error }) {
   if (reply !== 0) return;
   socket.live();
   returned = true;
+  const unasked = [...channels.values()].filter(({ name }) => !(name in at));
+  if (unasked.length) ask(unasked);
 }
 
 async function resumed(channel, position, recovered) {
@@ -155,10 +144,10 @@ async function pushed(channel, frame) {
   if (verdict === "resync") refetch(channel);
   if (verdict === "gap") ask([channel]);
   if (verdict === "gap" || verdict === "resync") channel.keep(frame);
-  if (paused) bar.paused(count());
+  if (paused) tell();
 }
 
-/** Swap a frame in, then move its channel. An element that is not here, or a swap that fails, has the regions fetched anew. */
+/** Swap a frame in, then move its channel. Where an element is missing or the swap fails, the regions are fetched anew. */
 async function apply(channel, frame) {
   const { ids, missing } = regions.survey(frame.html);
   if (missing && ranged(frame) && !frame.tried && regions.fetchable(channel.name).length) {
@@ -173,10 +162,10 @@ async function apply(channel, frame) {
     console.error("live: swap of", channel.name, error);
     if (regions.fetchable(channel.name).length) return refetch(channel);
   }
-  if (catchUp) bar.caughtUp(frame.to - channel.position.offset);
+  const passed = ranged(frame) ? frame.to - channel.position.offset : 0;
   channel.applied(frame);
   if (!catchUp) ids.forEach(flash);
-  return emit("live:applied", { channel: channel.name, ids, from: frame.from, to: frame.to, catchUp });
+  return emit("live:applied", { channel: channel.name, ids, passed, catchUp });
 }
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -191,7 +180,7 @@ function flash(id) {
 
 // --- hold and refetch ---
 
-/** Replace all regions of a channel by what the server shows now; frames wait meanwhile. `otherwise`: where to stand without regions. */
+/** Replace a channel's regions by what the server shows now; frames wait. `otherwise`: where to stand when it has none. */
 function refetch(channel, otherwise) {
   channel.otherwise = otherwise ?? channel.otherwise;
   if (channel.holds.has("paused")) return (channel.stale = true); // on resume
@@ -282,7 +271,7 @@ htmx.registerExtension("live", {
 // --- pause, visibility, the browser's hints ---
 
 const pausable = (channel) => !channel.name.startsWith("user:");
-const count = () => [...channels.values()].reduce((sum, channel) => sum + (channel.holds.has("paused") ? channel.waiting : 0), 0);
+const waiting = () => [...channels.values()].reduce((sum, channel) => sum + (channel.holds.has("paused") ? channel.waiting : 0), 0);
 
 function pause(value) {
   paused = value;
@@ -290,26 +279,14 @@ function pause(value) {
   if (paused) some.forEach((channel) => channel.hold("paused"));
   else serial(() => unhold({ why: "paused", some }));
   for (const button of document.querySelectorAll("[data-live-pause]")) button.setAttribute("aria-pressed", paused);
-  bar.paused(paused ? count() : null);
   tell();
 }
 
-const bar = new Bar((label) => {
-  if (label === "Reload") location.reload();
-  else if (label === "Sign in again") location.assign(`/accounts/login/?next=${encodeURIComponent(location.pathname + location.search)}`);
-  else if (paused) pause(false);
-  else socket.start();
-});
-
-function state(state, tries) {
-  bar.connection(state, tries);
-  tell();
-}
-
+/** Tell the page how it stands. */
 function tell() {
-  const now = paused && socket?.state === "live" ? "paused" : (socket?.state ?? "asleep");
-  document.documentElement.dataset.liveState = now;
-  emit("live:state", { state: now, tries: socket?.tries ?? 0 });
+  const { state, tries } = socket;
+  document.documentElement.dataset.liveState = paused && state === "live" ? "paused" : state;
+  emit("live:state", { state, tries, waiting: paused ? waiting() : null });
 }
 
 /** Whether this page keeps its socket though nobody sees it. */
@@ -333,5 +310,7 @@ addEventListener("pageshow", (event) => event.persisted && wake());
 addEventListener("online", wake);
 addEventListener("offline", () => socket?.hint());
 document.addEventListener("live:send", (event) => socket?.send(event.detail));
+document.addEventListener("live:retry", () => socket?.start());
+document.addEventListener("live:pause", (event) => pause(event.detail));
 document.addEventListener("click", (event) => event.target.closest?.("[data-live-pause]") && pause(!paused));
 scan();

@@ -1,8 +1,9 @@
 /* What every page has besides its live connection: times, toasts, the count in the title, copy buttons, the chip that says "Live".
      #badge[data-count]                       "(3) Title"
      <button data-copy="text"> or "#id"       copies the text, or the text of that element; says "Copied" for two seconds
-     <span class="chip" data-live-chip>       Live, Connecting, Offline, Paused */
+     <span class="chip" data-live-chip>       Live, Offline, Paused: what the page's connection does */
 
+import "./bar.js";
 import "./times.js";
 import "./toasts.js";
 import { title } from "./words.js";
@@ -12,10 +13,18 @@ function countInTitle() {
   if (document.title !== wanted) document.title = wanted;
 }
 
-const CHIPS = { connecting: ["stale", "Connecting"], live: ["live", "Live"], paused: ["paused", "Paused"], asleep: ["stale", "Asleep"] };
+const CHIPS = { live: ["live", "Live"], paused: ["paused", "Paused"] };
+let settling;
+
+// A break of less than a second is nobody's business.
+function chipsSoon() {
+  clearTimeout(settling);
+  settling = setTimeout(chips, document.documentElement.dataset.liveState in CHIPS ? 0 : 1_000);
+}
 
 function chips() {
-  const [kind, text] = CHIPS[document.documentElement.dataset.liveState ?? "connecting"] ?? ["late", "Offline"];
+  const state = document.documentElement.dataset.liveState;
+  const [kind, text] = CHIPS[state] ?? ["late", "Offline"];
   for (const chip of document.querySelectorAll("[data-live-chip]")) {
     chip.className = `chip ${kind}`;
     if (chip.textContent !== text) chip.textContent = text;
@@ -55,8 +64,7 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("htmx:after:swap", () => {
   countInTitle();
-  chips();
+  if (document.querySelector("[data-live-chip]")) chipsSoon();
 });
-document.addEventListener("live:state", chips);
+document.addEventListener("live:state", chipsSoon);
 countInTitle();
-chips();

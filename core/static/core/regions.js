@@ -1,4 +1,4 @@
-/* Live regions: the elements that carry data-channel, data-position and data-refetch, and how one is fetched anew. */
+/* Live regions: elements with data-channel, data-position and data-refetch. */
 
 import { parse } from "./position.js";
 import { Backoff } from "./socket.js";
@@ -15,10 +15,10 @@ export function touching(element) {
 
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** The region as the server shows it now, {region, text, position}; no text when it is refused, or gone from the page. Asks until answered. */
+/** The region as the server shows it now: {region, text, position}; no text when refused or gone. Asks until answered. */
 export async function fetched(region) {
   const backoff = new Backoff();
-  // Everybody who watches was told at the same moment.
+  // All who watch were told at the same moment.
   await wait(Math.random() * 250);
   while (region.isConnected) {
     const answer = await ask(region);

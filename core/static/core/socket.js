@@ -1,4 +1,4 @@
-/* The socket: when to come back, when to give up, when silence means it is dead. What is said on it is live.js's affair. */
+/* The socket: when to come back, when to stay away, when silence means it is dead. */
 
 const PING = 15_000;
 const SILENCE = 20_000;
@@ -11,7 +11,7 @@ export class Backoff {
   n = 0;
   after = 0; // the server's own wish, once
 
-  /** A socket has ended. Only one that was answered and lived a second counts as a success: a server may accept and then close. */
+  /** Only a socket that was answered and lived a second counts as a success: a server may accept and then close. */
   ended({ answered, lived }) {
     this.n = answered && lived >= LIVED ? 0 : this.n + 1;
   }
@@ -48,7 +48,7 @@ export function afterClose(code) {
   return { 4400: "stopped", 4401: "signed-out", 4403: "stopped", 4409: "replaced", 4429: "full" }[code] ?? "again";
 }
 
-/** One socket at a time, opened again until told otherwise. `on` = {opened(), message(data), state(state, tries)}. */
+/** One socket at a time, opened again until told otherwise. `on`: {opened(), message(data), state()}: it has changed. */
 export class Socket {
   backoff = new Backoff();
   state = "asleep"; // asleep, connecting, live, down, or what afterClose says
@@ -70,8 +70,8 @@ export class Socket {
 
   /** Connect now, whatever we were waiting for; nothing when a socket is there. */
   start() {
-    clearTimeout(this.timer);
     if (this.socket) return;
+    clearTimeout(this.timer);
     this.#become(this.tries ? "down" : "connecting");
     const socket = (this.socket = new WebSocket(this.url));
     this.answered = false;
@@ -141,6 +141,6 @@ export class Socket {
 
   #become(state) {
     this.state = state;
-    this.on.state(state, this.tries);
+    this.on.state();
   }
 }

@@ -65,12 +65,12 @@ function freshen(tile) {
 }
 
 function show(box, state, { chip, text }) {
+  const words = chip ? ` ${text}` : text;
   const last = box.lastChild;
-  const shown = box.querySelector(".chip");
-  if ((shown?.textContent ?? "") !== chip || !(last instanceof Text)) {
+  if ((box.querySelector(".chip")?.textContent ?? "") !== chip || !(last instanceof Text)) {
     const made = Object.assign(document.createElement("span"), { className: `chip ${state}`, textContent: chip });
-    box.replaceChildren(...(chip ? [made] : []), text);
-  } else if (last.data !== text) last.data = text;
+    box.replaceChildren(...(chip ? [made] : []), words);
+  } else if (last.data !== words) last.data = words;
 }
 
 const TILES = ".w[data-interval]";
