@@ -62,8 +62,9 @@ def theme(context: template.Context) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def here(context: template.Context, prefix: str) -> SafeString:
-    """`aria-current="page"` where the page's address begins with this prefix ("/" stands for itself only)."""
+def here(context: template.Context, address: str) -> SafeString:
+    """`aria-current` for a link: "page" where it leads to this very page, "true" where this page lies below it."""
     path = getattr(context.get("request"), "path", "")
-    inside = path == prefix if prefix == "/" else path.startswith(prefix)
-    return mark_safe(' aria-current="page"') if inside else mark_safe("")
+    if path == address:
+        return mark_safe(' aria-current="page"')
+    return mark_safe(' aria-current="true"' if address != "/" and path.startswith(address) else "")
