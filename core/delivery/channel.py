@@ -118,6 +118,7 @@ class Kind:
     types: ClassVar[tuple[EventType, ...]] = ()
     pace: ClassVar[float] = 0.0  # seconds between two numberings of one state channel
     window: ClassVar[Window] = Window()
+    _by_name: ClassVar[dict[str, EventType]] = {}
 
     def type(self, name: str) -> EventType | None:
         """The event type of that name, or None."""
@@ -125,7 +126,7 @@ class Kind:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls._by_name: dict[str, EventType] = {type.name: type for type in cls.types}
+        cls._by_name = {type.name: type for type in cls.types}
 
     def readable(self, readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
         """Say which of these readers may read which keys, in a constant number of queries."""

@@ -25,7 +25,7 @@ RESUME_WITHIN = 5.0  # seconds
 BURST = 60
 
 
-class SocketConsumer(AsyncConsumer):
+class SocketConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
     """What every live socket shares: no mailbox of its own, no hop to Channels' shared thread, an outlet with credit."""
 
     channel_layer_alias = "none"  # an alias that is not set: the hub has the one mailbox

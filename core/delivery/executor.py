@@ -38,4 +38,4 @@ async def on_executor(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
 
 def submit(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> None:
     """Run blocking code on the delivery executor from any thread, without waiting for it."""
-    _executor.submit(_call, function, *args, **kwargs)
+    _executor.submit(lambda: _call(function, *args, **kwargs))

@@ -27,7 +27,7 @@ def bytes_held(transport: Any) -> int:
         return int(transport.get_write_buffer_size())
     # Twisted: dataBuffer from `offset` on, plus the pieces not yet joined to it.
     if hasattr(transport, "_tempDataLen"):
-        return len(transport.dataBuffer) - transport.offset + int(transport._tempDataLen)
+        return len(transport.dataBuffer) - int(transport.offset) + int(transport._tempDataLen)
     return 0
 
 
@@ -35,14 +35,14 @@ def bytes_held(transport: Any) -> int:
 def _rest(coroutine: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
     """Go on with a coroutine that suspended on `awaited` when it was driven by hand."""
     while True:
+        error: BaseException | None = None
+        value: Any = None
         try:
             value = yield awaited
-        except BaseException as error:  # noqa: BLE001 (cancellation and failures belong to the coroutine)
-            step: Callable[[], Any] = lambda error=error: coroutine.throw(error)  # noqa: E731
-        else:
-            step = lambda value=value: coroutine.send(value)  # noqa: E731
+        except BaseException as raised:  # noqa: BLE001 (cancellation and failures belong to the coroutine)
+            error = raised
         try:
-            awaited = step()
+            awaited = coroutine.send(value) if error is None else coroutine.throw(error)
         except StopIteration:
             return
 

@@ -1,10 +1,14 @@
 """Kinds of channel for tests of the delivery itself: a log, a state channel, and one with a pace. Also an app that brings them along."""
 
+import json
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from django.apps import AppConfig
+from django.urls import path
 
 from core.delivery.channel import Event, EventType, Keeps, Kind, Reader, registry
+from core.delivery.outlet import Outlet, bytes_held, transport_of
 
 
 class KindsConfig(AppConfig):
@@ -12,6 +16,7 @@ class KindsConfig(AppConfig):
 
     name = "tests.support"
     label = "signalbox_tests"
+    websocket_routes = "tests.support.kinds.routes"
 
     def ready(self) -> None:
         for kind in (Lines(), Values(), PacedValues()):
@@ -56,3 +61,22 @@ class Values(Kind):
 class PacedValues(Values):
     name = "testpaced"
     pace = 0.2
+
+
+async def held(scope: Any, receive: Any, send: Any) -> None:
+    """A socket that fills its own client until the server holds bytes for it, then tells how many: the outlet's contract test."""
+    outlet = Outlet(send, credit=0)
+    await receive()
+    await send({"type": "websocket.accept"})
+    most = 0
+    for _ in range(400):
+        if not outlet.has_credit:
+            break
+        outlet.send_text('"' + "x" * 65_536 + '"')
+        most = max(most, bytes_held(transport_of(send)))
+    await outlet.drained()
+    await send({"type": "websocket.send", "text": json.dumps({"held": most})})
+    await receive()
+
+
+routes = [path("test/held", held)]

@@ -53,7 +53,9 @@ class LiveClient:
     async def _take(self, message: Any) -> None:
         await self._reads.wait()
         if message["type"] == "websocket.send":
-            self._on_frame(json.loads(message["text"]))
+            frame = json.loads(message["text"])
+            if isinstance(frame, dict):
+                self._on_frame(frame)
         elif message["type"] == "websocket.close":
             self.closed = message.get("code", 1000)
         self._news.set()

@@ -45,7 +45,7 @@ class SocketClient(LiveClient):
 @asynccontextmanager
 async def socket_client(url: str, **given: Any) -> AsyncIterator[SocketClient]:
     """A connected client of the server whose live socket is at `url`."""
-    client = SocketClient(origin=url.replace("ws://", "http://").removesuffix("/live/ws"), **given)
+    client = SocketClient(origin=url.replace("ws://", "http://").rsplit("/", 2)[0], **given)
     client.url = url
     await client.open()
     try:
