@@ -217,6 +217,8 @@ def _tell_kind(batch: Batch) -> None:
     try:
         with transaction.atomic(using=router.db_for_write(Event)):
             kind.numbered(name.key, batch.events)
+    except OperationalError:  # a lock that was not to be had: all of it again, by the relay
+        raise
     except Exception:
         logger.exception("the kind %s could not note its offsets", kind.name)
 
