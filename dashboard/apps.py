@@ -5,3 +5,16 @@ class DashboardConfig(AppConfig):
     name = "dashboard"
     label = "signalbox_dashboard"
     verbose_name = "Dashboards"
+    api_routers = ["dashboard.api.router"]
+    home_tiles = ["dashboard.home.tile"]
+    demo = "dashboard.demo.make"
+
+    def ready(self) -> None:
+        from core import jobs
+        from core.delivery.channel import registry
+        from dashboard import history, signals
+        from dashboard.kinds import DashboardKind
+
+        registry.register(DashboardKind())
+        jobs.register("trim_samples", history.trim_now, queue="bulk", every=3600)
+        signals.connect()

@@ -8,9 +8,12 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from dashboard import widgets
+
 RESERVED_SLUGS = frozenset({"new", "echo", "edit", "share", "board", "ticket"})
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?", re.ASCII)
 _SERIES = re.compile(r"[A-Za-z0-9._-]{0,64}", re.ASCII)
+SERIES_SHAPE = "A series is named with at most 64 of A-Z, a-z, 0-9, . _ and -."
 
 
 def check_slug(slug: str) -> None:
@@ -24,10 +27,9 @@ def check_slug(slug: str) -> None:
         raise ValidationError(f"{slug} is taken by a page of its own; also taken: {', '.join(sorted(RESERVED_SLUGS))}.", code="reserved")
 
 
-def check_series(name: str) -> None:
-    """Raise ValidationError unless this can be the name of a line of values; the first one's name is empty."""
-    if not _SERIES.fullmatch(name):
-        raise ValidationError("A series is named with at most 64 of A-Z, a-z, 0-9, . _ and -.", code="series")
+def is_series(name: str) -> bool:
+    """Whether this can be the name of a line of values; the only one's name is empty."""
+    return bool(_SERIES.fullmatch(name))
 
 
 class Access(models.TextChoices):
@@ -100,8 +102,6 @@ class Widget(models.Model):
         return self.title
 
     def clean(self) -> None:
-        from dashboard import widgets
-
         check_slug(self.slug)
         widgets.check_config(self.kind, self.config)
 

@@ -10,6 +10,9 @@ class WorkersConfig(AppConfig):
     verbose_name = "Workers"
 
     def ready(self) -> None:
+        from workers import sampling
+
+        sampling.register()
         # Django sends this signal for apps with models only, and beat's tables are what we wait for.
         post_migrate.connect(_sync_schedule, sender=apps.get_app_config("django_celery_beat"))
 

@@ -1,0 +1,72 @@
+"""Boards and widgets in the admin. Saving and deleting go through the actions, so that open pages follow."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from dashboard import actions
+from dashboard.models import AlertRule, Dashboard, Favourite, Role, Series, ShareLink, Widget
+
+
+class RoleInline(admin.TabularInline):
+    model = Role
+    extra = 0
+    autocomplete_fields = ["user", "group"]
+
+
+@admin.register(Dashboard)
+class DashboardAdmin(admin.ModelAdmin):
+    list_display = ["title", "slug", "access", "owner"]
+    list_filter = ["access"]
+    search_fields = ["title", "slug"]
+    autocomplete_fields = ["owner"]
+    readonly_fields = ["revision", "created_at", "updated_at"]
+    inlines = [RoleInline]
+
+    def save_model(self, request: HttpRequest, obj: Dashboard, form: Any, change: bool) -> None:
+        actions.save_dashboard(obj)
+
+
+@admin.register(Widget)
+class WidgetAdmin(admin.ModelAdmin):
+    list_display = ["title", "dashboard", "slug", "kind", "order", "state"]
+    list_filter = ["dashboard", "kind", "state"]
+    search_fields = ["title", "slug", "dashboard__title"]
+    autocomplete_fields = ["dashboard"]
+    readonly_fields = ["revision"]
+
+    def save_model(self, request: HttpRequest, obj: Widget, form: Any, change: bool) -> None:
+        actions.save_widget(obj)
+
+    def delete_model(self, request: HttpRequest, obj: Widget) -> None:
+        actions.remove_widget(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Widget]) -> None:
+        for widget in queryset:
+            actions.remove_widget(widget)
+
+
+@admin.register(Series)
+class SeriesAdmin(admin.ModelAdmin):
+    list_display = ["widget", "name"]
+    search_fields = ["name", "widget__title"]
+
+
+@admin.register(AlertRule)
+class AlertRuleAdmin(admin.ModelAdmin):
+    list_display = ["name", "widget", "condition", "state", "enabled"]
+    list_filter = ["state", "enabled"]
+
+
+@admin.register(ShareLink)
+class ShareLinkAdmin(admin.ModelAdmin):
+    list_display = ["dashboard", "hint", "created_by", "expires_at", "revoked_at"]
+    readonly_fields = ["digest", "hint"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+admin.site.register(Favourite)

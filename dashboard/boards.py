@@ -1,0 +1,244 @@
+"""What a page shows of a board: its tiles, read in a constant number of queries. The same code that writes a push writes the tile."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from core.errors import Problem
+from dashboard import history, values, widgets
+from dashboard.models import Dashboard, Series, Widget
+from dashboard.widgets.base import View, WidgetKind
+from dashboard.widgets.figures import span
+from dashboard.widgets.timeseries import RANGES, TimeSeries, TimeSeriesConfig
+
+CHART_WIDTH = 800  # pixels that a first paint is good for; charts.js asks anew for what it needs
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One series on a tile, with what there is to show of it."""
+
+    pk: int
+    name: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One widget as a page shows it. `at`: the time of its newest value, "" without one."""
+
+    widget: Widget
+    board: str  # slug
+    kind: WidgetKind | None
+    config: Any = None
+    trouble: str = ""
+    lines: tuple[Line, ...] = ()
+    body: SafeString = field(default_factory=lambda: mark_safe(""))
+    chart: Mapping[str, Any] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"{self.board}/{self.widget.slug}"
+
+    @property
+    def page(self) -> str:
+        return f"/dashboards/{self.board}/{self.widget.slug}"
+
+    @property
+    def at(self) -> str:
+        return values.written(max(round(line.facts["at"] * history.SECOND) for line in self.lines)) if self.lines else ""
+
+    @property
+    def state(self) -> str:
+        if self.trouble:
+            return "error"
+        if self.widget.state == Widget.State.PAUSED:
+            return "paused"
+        return "live" if self.lines else "nodata"
+
+    @property
+    def interval(self) -> str:
+        """The seconds between two values as an attribute; 0: nobody said, so the tile is never late."""
+        return _plain(self.widget.interval or 0)
+
+    @property
+    def grace(self) -> str:
+        return _plain(max(2, self.widget.interval or 0) if self.widget.grace is None else self.widget.grace)
+
+    @property
+    def description(self) -> str:
+        """What a chart shows, for those who do not see it."""
+        names = ", ".join(line["label"] for line in self.chart["legend"]) if self.chart else ""
+        unit = f", in {self.config.unit}" if self.config.unit else ""
+        return f"{self.widget.title}: {names}{unit}, last {span(self.config.range)}"
+
+    @property
+    def marks(self) -> SafeString:
+        """What this page knows of the widget: its settings and its series."""
+        pk = self.widget.pk
+        return mark_safe(mark(f"w-{pk}-r{self.widget.revision}") + "".join(mark(f"w-{pk}-n{line.pk}") for line in self.lines))  # noqa: S308
+
+    @property
+    def curl(self) -> str:
+        """The line that sends a value here."""
+        value = self.kind.curl if self.kind else "42"
+        return f'curl -H "Authorization: Bearer $T" -d {value} {settings.BASE_URL}/api/v1/widgets/{self.address}'
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A board with its tiles in order."""
+
+    dashboard: Dashboard
+    tiles: tuple[Tile, ...]
+
+    @property
+    def mark(self) -> SafeString:
+        """What this page knows of the layout."""
+        return mark(f"board-{self.dashboard.pk}-r{self.dashboard.revision}")
+
+
+def board(pk: int, *, now: datetime) -> Board:
+    """Read a board. A page reads its channel's position first and then this."""
+    dashboard = Dashboard.objects.get(pk=pk)
+    return Board(dashboard, tiles(dashboard.widgets.select_related("dashboard"), now=now))
+
+
+def tiles(rows: Iterable[Widget], *, now: datetime) -> tuple[Tile, ...]:
+    """The tiles of these widgets (with their dashboards), in their order."""
+    shown = list(rows)
+    typed = {widget.pk: _typed(widget) for widget in shown}
+    series = _series(typed)
+    views = history.views(_wanted(typed, series))
+    charts = _charts({widget.pk: typed[widget.pk][1] for widget in shown if isinstance(typed[widget.pk][0], TimeSeries)}, series, now)
+    return tuple(_tile(widget, *typed[widget.pk], series[widget.pk], views, charts.get(widget.pk)) for widget in shown)
+
+
+def _typed(widget: Widget) -> tuple[WidgetKind | None, Any, str]:
+    """Its kind, its typed config, and what is wrong with it."""
+    kind = widgets.KINDS.get(widget.kind)
+    if kind is None:
+        return None, None, f"There is no kind of widget {widget.kind!r} here."
+    trouble = widget.error if widget.state == Widget.State.ERROR else ""
+    try:
+        return kind, kind.settings(widget.config), trouble
+    except Problem as problem:
+        return None, None, problem.detail
+
+
+def _series(pks: Collection[int]) -> dict[int, list[Series]]:
+    found: dict[int, list[Series]] = defaultdict(list)
+    for row in Series.objects.filter(widget__in=pks).order_by("pk"):
+        found[row.widget_id].append(row)
+    return found
+
+
+def _wanted(typed: Mapping[int, tuple[WidgetKind | None, Any, str]], series: Mapping[int, Sequence[Series]]) -> dict[int, history.Wanted]:
+    return {
+        row.pk: history.Wanted(kind.recent, kind.horizon(config))
+        for pk, (kind, config, _) in typed.items()
+        if kind is not None
+        for row in series.get(pk, ())
+    }
+
+
+def _tile(
+    widget: Widget,
+    kind: WidgetKind | None,
+    config: Any,
+    trouble: str,
+    series: Sequence[Series],
+    views: Mapping[int, View],
+    points: history.Stretch | None,
+) -> Tile:
+    board = widget.dashboard.slug
+    if kind is None:
+        return Tile(widget, board, None, trouble=trouble)
+    lines = tuple(Line(row.pk, row.name, facts_of(widget, row, kind, config, views[row.pk])) for row in series if row.pk in views)
+    if isinstance(kind, TimeSeries):
+        return Tile(widget, board, kind, config, trouble, lines, chart=_chart(widget.pk, kind, config, lines, points))
+    # mark_safe: it is what the kind's own escaping templates wrote, and exactly what a push carries.
+    body = mark_safe("".join(kind.body(widget.pk, line.pk, line.facts) for line in lines))  # noqa: S308
+    return Tile(widget, board, kind, config, trouble, lines, body)
+
+
+def facts_of(widget: Widget, series: Series, kind: WidgetKind, config: Any, view: View) -> dict[str, Any]:
+    """What there is to show of one series: the data of its newest event."""
+    return {"widget": widget.slug, "kind": kind.name, "series": series.name, "line": series.pk} | kind.facts(config, view)
+
+
+# --- charts ---
+
+
+def _charts(configs: Mapping[int, TimeSeriesConfig], series: Mapping[int, Sequence[Series]], now: datetime) -> dict[int, history.Stretch]:
+    """Each chart's first paint; charts of one range share their queries."""
+    end = values.microseconds(now)
+    found = {}
+    for seconds in {config.range for config in configs.values()}:
+        mine = [pk for pk, config in configs.items() if config.range == seconds]
+        names = {row.pk: row.name for pk in mine for row in series.get(pk, ())}
+        stretch = history.stretch(list(names), start=end - seconds * history.SECOND, end=end, width=CHART_WIDTH)
+        found |= {pk: stretch for pk in mine}
+    return found
+
+
+def answer(stretch: history.Stretch, names: Mapping[int, str]) -> dict[str, Any]:
+    """A stretch as charts.js takes it, in a tile and from the points address."""
+    return {
+        "from": values.seconds(stretch.start),
+        "to": values.seconds(stretch.end),
+        "step": values.seconds(stretch.step),
+        "series": {name: [[values.seconds(at), value] for at, value in stretch.series[pk]] for pk, name in names.items()},
+    }
+
+
+def _chart(
+    widget: int, kind: TimeSeries, config: TimeSeriesConfig, lines: Sequence[Line], points: history.Stretch | None
+) -> dict[str, Any]:
+    named = [(line.name, config.labels.get(line.name, line.name or "value"), index % 6 + 1) for index, line in enumerate(lines)]
+    drawn = [{"name": name, "label": label, "color": color} | ({"area": True} if config.area else {}) for name, label, color in named]
+    shown = {} if points is None else answer(points, {line.pk: line.name for line in lines})
+    return {
+        "series": msgspec.json.encode(drawn).decode(),
+        "points": msgspec.json.encode(shown).decode(),
+        "thresholds": msgspec.json.encode(config.thresholds).decode() if config.thresholds else "",
+        "legend": [{"name": name, "label": label, "color": color} for name, label, color in named],
+        "ranges": [{"seconds": seconds, "text": _short(seconds), "now": seconds == config.range} for seconds in RANGES],
+        # mark_safe: written by the kind, which escapes.
+        "news": mark_safe("".join(kind.news(widget, line.pk, line.facts) for line in lines)),  # noqa: S308
+    }
+
+
+def _short(seconds: int) -> str:
+    for unit, length in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
+# --- small things ---
+
+
+def _plain(number: float) -> str:
+    return f"{number:g}"
+
+
+def mark(id: str, *, required: bool = False) -> SafeString:
+    """A hidden element that says what a page knows of; pushed as `required`, it makes pages without it refetch."""
+    return format_html('<i hidden id="{}"{}></i>', id, mark_safe(' hx-swap-oob="outerMorph"' if required else ""))
+
+
+def snapshot(pk: int) -> list[dict[str, Any]]:
+    """The newest value of every series of a board, as events."""
+    found = []
+    for tile in tiles(Widget.objects.filter(dashboard=pk).select_related("dashboard"), now=values.moment(0)):
+        for line in tile.lines:
+            found.append({"type": "widget.value", "key": f"{tile.widget.pk}/{line.name}", "data": line.facts, "at": line.facts["at"]})
+    return found

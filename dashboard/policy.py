@@ -1,0 +1,169 @@
+"""Who may see a board and who may change it. Functions return the object or refuse; a stranger cannot tell refusal from absence."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet
+from django.http import Http404
+
+from core.delivery.channel import Reader
+from core.errors import Code, Problem
+from dashboard import store
+from dashboard.models import Access, Dashboard, Role, Widget
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    """What the rules need to know of one user; None as primary key: a guest."""
+
+    pk: str = ""
+    active: bool = False
+    staff: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Board:
+    access: str
+    owner: str
+
+
+def _level(person: _Person, board: _Board, role: int) -> int:
+    """What this person may do on this board, as a Role.Level; 0: nothing. The one place that decides."""
+    if not person.active:
+        return Role.Level.VIEW if board.access == Access.PUBLIC else 0
+    if person.staff or board.owner == person.pk:
+        return Role.Level.MANAGE
+    return max(role, 0 if board.access == Access.ROLES else Role.Level.VIEW)
+
+
+# --- one person ---
+
+
+def level_of(user: Any, dashboard: Dashboard) -> int:
+    """What this user may do on this board, as a Role.Level; 0: nothing."""
+    person = _person(user)
+    board = _Board(dashboard.access, str(dashboard.owner_id))
+    if not person.active or _level(person, board, 0) == Role.Level.MANAGE:
+        return _level(person, board, 0)
+    return _level(person, board, max(_roles_of(user, [dashboard.pk]).values(), default=0))
+
+
+def visible_dashboards(user: Any) -> QuerySet[Dashboard]:
+    """The boards that this user, or a guest, may see."""
+    person = _person(user)
+    if not person.active:
+        return Dashboard.objects.filter(access=Access.PUBLIC)
+    if person.staff:
+        return Dashboard.objects.all()
+    roles = Role.objects.filter(Q(user=user) | Q(group__user=user)).values("dashboard")
+    return Dashboard.objects.filter(Q(access__in=[Access.PUBLIC, Access.MEMBERS]) | Q(owner=user) | Q(pk__in=roles))
+
+
+def dashboard_for_reader(user: Any, slug: str) -> Dashboard:
+    """The board, if this user may see it. Raises Http404 otherwise."""
+    dashboard = Dashboard.objects.filter(slug=slug).first()
+    if dashboard is None or not level_of(user, dashboard):
+        raise Http404
+    return dashboard
+
+
+def widget_for_reader(user: Any, dashboard: str, slug: str) -> Widget:
+    """The widget, if this user may see its board. Raises Http404 otherwise."""
+    widget = dashboard_for_reader(user, dashboard).widgets.filter(slug=slug).select_related("dashboard").first()
+    if widget is None:
+        raise Http404
+    return widget
+
+
+def widget_for_writer(user: Any, name: str) -> Widget:
+    """The widget "dashboard/widget", if this user may push values to it. Raises as widgets_for_writer."""
+    return widgets_for_writer(user, [name])[name]
+
+
+def widgets_for_writer(user: Any, names: Collection[str]) -> dict[str, Widget]:
+    """These widgets by name, if this user may push values to all of them, in a constant number of queries.
+
+    Raises Problem: 404 for what is not there or not visible to her (naming near ones that are), 403 for what she may only see.
+    """
+    visible = visible_dashboards(user)
+    wanted = {tuple(name.split("/")) for name in names if name.count("/") == 1}
+    either = Q(slug__in={slug for _, slug in wanted}, dashboard__slug__in={board for board, _ in wanted})
+    rows = Widget.objects.filter(either, dashboard__in=visible).select_related("dashboard")
+    found = {f"{row.dashboard.slug}/{row.slug}": row for row in rows}
+    for name in names:
+        if name not in found:
+            raise store.unknown(name, _names(visible))
+    _require_edit(user, {name: found[name].dashboard for name in names})
+    return {name: found[name] for name in names}
+
+
+def _require_edit(user: Any, boards: dict[str, Dashboard]) -> None:
+    roles = _roles_of(user, {board.pk for board in boards.values()})
+    person = _person(user)
+    for name, board in boards.items():
+        if _level(person, _Board(board.access, str(board.owner_id)), roles.get(board.pk, 0)) < Role.Level.EDIT:
+            raise Problem(Code.FORBIDDEN, f"You may see {name}, but not push values to it: that takes the role edit.", field="widget")
+
+
+def _names(visible: QuerySet[Dashboard]) -> list[str]:
+    rows = Widget.objects.filter(dashboard__in=visible).order_by("pk").values_list("dashboard__slug", "slug")
+    return [f"{board}/{widget}" for board, widget in rows[:2000]]
+
+
+def _person(user: Any) -> _Person:
+    if user is None or not user.is_authenticated:
+        return _Person()
+    return _Person(str(user.pk), user.is_active, user.is_staff or user.is_superuser)
+
+
+def _roles_of(user: Any, boards: Collection[int]) -> dict[int, int]:
+    """The highest level that this user has on each of these boards, by her own roles and her groups'."""
+    if user is None or not user.is_authenticated:
+        return {}
+    levels: dict[int, int] = defaultdict(int)
+    rows = Role.objects.filter(Q(user=user) | Q(group__user=user), dashboard__in=boards).values_list("dashboard", "level")
+    for board, level in rows:
+        levels[board] = max(levels[board], level)
+    return levels
+
+
+# --- many readers at once, for the channels ---
+
+
+def readable(readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
+    """Which of these readers may see which of these boards (primary keys as text), in four queries."""
+    boards = _boards(keys)
+    people = _people({reader.user for reader in readers if reader.user})
+    roles = _roles({person.pk for person in people.values() if person.active and not person.staff}, boards)
+    guest = _Person()
+    return {
+        (reader, key)
+        for reader in readers
+        for key, board in boards.items()
+        if _level(people.get(reader.user, guest), board, roles.get((reader.user, key), 0))
+    }
+
+
+def _boards(keys: Iterable[str]) -> dict[str, _Board]:
+    pks = [key for key in keys if key.isascii() and key.isdigit() and len(key) < 19 and key == str(int(key))]
+    rows = Dashboard.objects.filter(pk__in=pks).values_list("pk", "access", "owner")
+    return {str(pk): _Board(access, str(owner)) for pk, access, owner in rows}
+
+
+def _people(pks: Collection[str]) -> dict[str, _Person]:
+    rows = get_user_model()._default_manager.filter(pk__in=pks).values_list("pk", "is_active", "is_staff", "is_superuser")
+    return {str(pk): _Person(str(pk), active, staff or root) for pk, active, staff, root in rows}
+
+
+def _roles(people: Collection[str], boards: Collection[str]) -> dict[tuple[str, str], int]:
+    levels: dict[tuple[str, str], int] = defaultdict(int)
+    if not people or not boards:
+        return levels
+    own = Role.objects.filter(user__in=people, dashboard__in=boards).values_list("user", "dashboard", "level")
+    groups = Role.objects.filter(group__user__in=people, dashboard__in=boards).values_list("group__user", "dashboard", "level")
+    for user, board, level in [*own, *groups]:
+        levels[str(user), str(board)] = max(levels[str(user), str(board)], level)
+    return levels

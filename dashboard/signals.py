@@ -1,0 +1,42 @@
+"""What this installation tells its own feed, `this-machine/events`: who signed in, and that something was sent."""
+
+from functools import partial
+from typing import Any
+
+from django.contrib.auth.signals import user_logged_in
+from django.db import transaction
+from django.db.models.signals import post_save
+
+from dashboard.actions import post_feed
+from dashboard.models import Widget
+
+FEED = "this-machine/events"
+
+
+def connect() -> None:
+    user_logged_in.connect(signed_in, dispatch_uid="signalbox-feed-sign-in")
+    # By name: dashboards and notifications do not know each other.
+    post_save.connect(sent, sender="signalbox_notifications.Notification", dispatch_uid="signalbox-feed-sent")
+
+
+def signed_in(sender: Any, user: Any, **kwargs: Any) -> None:
+    _tell_on_commit(f"{user.get_username()} signed in")
+
+
+def sent(sender: Any, instance: Any, created: bool, raw: bool = False, **kwargs: Any) -> None:
+    # Nothing of what it says: the feed has other readers than the notification.
+    if created and not raw:
+        who = instance.sender.get_username() if instance.sender_id else ""
+        _tell_on_commit(f"{who} sent a notification" if who else "A notification was sent")
+
+
+def _tell_on_commit(text: str) -> None:
+    # After commit and robust: whatever becomes of the feed, nobody's sign-in fails for it.
+    transaction.on_commit(partial(_tell, text), robust=True)
+
+
+def _tell(text: str) -> None:
+    board, _, slug = FEED.partition("/")
+    feed = Widget.objects.filter(dashboard__slug=board, slug=slug).first()
+    if feed is not None:
+        post_feed(feed, text)

@@ -1,0 +1,196 @@
+"""The pages of boards. Positions first, data after; what somebody may not see is not there."""
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from core import errors
+from core.errors import Code, Problem
+from dashboard import boards, history, home, policy, values
+from dashboard.models import Dashboard, Favourite, Sample, Widget
+from dashboard.widgets.figures import shown
+
+MOST_BOARDS = 200
+TABLE_ROWS = 500
+WIDTHS = (50, 4000)
+
+
+@require_GET
+def board_list(request: HttpRequest) -> HttpResponse:
+    """The boards that this person, or a guest, may see; `?q=` narrows."""
+    request.live.read()  # type: ignore[attr-defined]
+    query = request.GET.get("q", "").replace("\0", "").strip()[:100]
+    rows = _found(policy.visible_dashboards(request.user), query)
+    starred = Favourite.objects.filter(dashboard=OuterRef("pk"), user=request.user.pk)
+    rows = rows.annotate(starred=Exists(starred), widget_count=Count("widgets")).order_by("-starred", "title", "pk")
+    return render(request, "dashboard/list.html", {"rows": rows[:MOST_BOARDS], "query": query})
+
+
+def _found(rows: QuerySet[Dashboard], query: str) -> QuerySet[Dashboard]:
+    for word in query.split()[:8]:
+        rows = rows.filter(Q(title__icontains=word) | Q(description__icontains=word) | Q(slug__icontains=word))
+    return rows
+
+
+@never_cache
+@require_GET
+def board_page(request: HttpRequest, slug: str) -> HttpResponse:
+    """A board, live. `?kiosk=1`: without the shell around it."""
+    shown = _live_board(request, slug)
+    starred = Favourite.objects.filter(dashboard=shown.dashboard, user=request.user.pk).exists()
+    return render(request, "dashboard/board.html", _region(shown) | {"starred": starred, "kiosk": request.GET.get("kiosk") == "1"})
+
+
+@never_cache
+@require_GET
+def board_region(request: HttpRequest, slug: str) -> HttpResponse:
+    """The region of a board alone, for pages that take it anew."""
+    return render(request, "dashboard/_board.html", _region(_live_board(request, slug)))
+
+
+def _live_board(request: HttpRequest, slug: str) -> boards.Board:
+    pk = policy.dashboard_for_reader(request.user, slug).pk
+    # The position before everything that the region shows, so the board itself is read again after it.
+    request.live.read(f"dashboard:{pk}")  # type: ignore[attr-defined]
+    return boards.board(pk, now=timezone.now())
+
+
+def _region(shown: boards.Board) -> dict[str, Any]:
+    return {"board": shown, "refetch": f"/dashboards/{shown.dashboard.slug}/board/"}
+
+
+@never_cache
+@require_GET
+def widget_tile(request: HttpRequest, slug: str, widget: str) -> HttpResponse:
+    """One widget as `{% live_widget %}` shows it, for pages that take it anew."""
+    pk = policy.widget_for_reader(request.user, slug, widget).pk
+    return render(request, "dashboard/_live_widget.html", live_tile(request, Widget.objects.get(pk=pk)))
+
+
+def live_tile(request: HttpRequest, widget: Widget) -> dict[str, Any]:
+    """What `_live_widget.html` shows; reads the position first."""
+    channel = f"dashboard:{widget.dashboard_id}"
+    request.live.read(channel)  # type: ignore[attr-defined]
+    (tile,) = boards.tiles(Widget.objects.filter(pk=widget.pk).select_related("dashboard"), now=timezone.now())
+    return {"request": request, "channel": channel, "tile": tile, "refetch": f"{tile.page}/tile/"}
+
+
+@never_cache
+@require_GET
+def board_mini(request: HttpRequest, slug: str) -> HttpResponse:
+    """A board in small, as the home page shows it, for pages that take it anew."""
+    chosen = policy.dashboard_for_reader(request.user, slug)
+    (mini,) = home.minis(request, [chosen])["minis"]
+    return render(request, "dashboard/_mini.html", {"mini": mini})
+
+
+@login_required
+@require_POST
+def favourite(request: HttpRequest, slug: str) -> HttpResponse:
+    """Star a board (`starred=1`) or no longer (`starred=0`)."""
+    dashboard = policy.dashboard_for_reader(request.user, slug)
+    starred = request.POST.get("starred") == "1"
+    if starred:
+        Favourite.objects.get_or_create(user=request.user, dashboard=dashboard)
+    else:
+        Favourite.objects.filter(user=request.user, dashboard=dashboard).delete()
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect(dashboard)
+    return render(request, "dashboard/_star.html", {"dashboard": dashboard, "starred": starred})
+
+
+# --- what is kept of one widget ---
+
+
+@never_cache
+@require_GET
+def points(request: HttpRequest, slug: str, widget: str) -> HttpResponse:
+    """A stretch of a widget's history for a chart; the answer's shape is at the head of core/static/core/charts.js."""
+    found = policy.widget_for_reader(request.user, slug, widget)
+    try:
+        start, end, width = _span(request)
+    except Problem as problem:
+        return errors.answer(problem)
+    names = dict(found.series.values_list("pk", "name"))
+    return JsonResponse(boards.answer(history.stretch(list(names), start=start, end=end, width=width), names))
+
+
+def _span(request: HttpRequest) -> tuple[int, int, int]:
+    """`from`, `to` (unix seconds; default: the last 15 minutes) and `width` (pixels). Raises Problem."""
+    now = values.microseconds(timezone.now())
+    end = _time(request, "to", now)
+    start = _time(request, "from", end - 900 * history.SECOND)
+    if start > end:
+        raise Problem(Code.INVALID, "`from` lies after `to`.", field="from")
+    least, most = WIDTHS
+    width = request.GET.get("width", "800")
+    if not (width.isascii() and width.isdigit() and len(width) <= 6):
+        raise Problem(Code.INVALID, f"`width` is a number of pixels from {least} to {most}.", field="width")
+    return max(start, 0), end, min(most, max(least, int(width)))
+
+
+def _time(request: HttpRequest, field: str, default: int) -> int:
+    text = request.GET.get(field)
+    if text is None:
+        return default
+    try:
+        seconds = float(text if text.isascii() and len(text) <= 30 and "_" not in text else "-")
+        if not abs(seconds) < 1e11:
+            raise ValueError
+    except ValueError:
+        raise Problem(Code.INVALID, f"`{field}` is a time in unix seconds.", field=field) from None
+    return round(seconds * history.SECOND)
+
+
+@never_cache
+@require_GET
+def table(request: HttpRequest, slug: str, widget: str) -> HttpResponse:
+    """The newest values of a widget as a table: what a chart shows, for those who do not see it."""
+    request.live.read()  # type: ignore[attr-defined]
+    found = policy.widget_for_reader(request.user, slug, widget)
+    rows = [
+        {"at": values.written(at), "series": name or "value", "value": shown(value, None), "label": label}
+        for at, name, value, label in _samples(found)[:TABLE_ROWS]
+    ]
+    several = len({row["series"] for row in rows}) > 1
+    return render(request, "dashboard/table.html", {"widget": found, "rows": rows, "several": several})
+
+
+def _samples(widget: Widget) -> QuerySet[Sample, tuple[int, str, float, str]]:
+    return Sample.objects.filter(series__widget=widget).order_by("-at", "-pk").values_list("at", "series__name", "value", "label")
+
+
+class _Echo:
+    """A file for csv that gives back what is written."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+@require_GET
+def export(request: HttpRequest, slug: str, widget: str) -> StreamingHttpResponse:
+    """All values that are kept of a widget, newest first."""
+    found = policy.widget_for_reader(request.user, slug, widget)
+    response = StreamingHttpResponse(_lines(found), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{slug}-{widget}.csv"'
+    return response
+
+
+def _lines(widget: Widget) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(["time", "series", "value", "label"])
+    for at, name, value, label in _samples(widget).iterator(chunk_size=2000):
+        yield writer.writerow([values.written(at), _harmless(name), repr(value), _harmless(label)])
+
+
+def _harmless(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.lstrip()[:1] in {"=", "+", "-", "@"} else text

@@ -1,0 +1,32 @@
+"""The kinds of widget by name. To add one: a file beside this one, its class in KINDS, a template if it needs one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from core.errors import Problem
+from dashboard.widgets.base import WidgetKind
+from dashboard.widgets.feed import Feed
+from dashboard.widgets.stat import Stat
+from dashboard.widgets.timeseries import TimeSeries
+
+KINDS: dict[str, WidgetKind] = {kind.name: kind for kind in (Stat(), TimeSeries(), Feed())}
+
+
+def of(name: str) -> WidgetKind:
+    """The kind of that name. Raises KeyError."""
+    return KINDS[name]
+
+
+def check_config(kind: str, config: Mapping[str, Any]) -> None:
+    """Raise ValidationError unless there is such a kind and this is a config for it."""
+    if kind not in KINDS:
+        raise ValidationError({"kind": f"There is no kind of widget {kind!r}; there is {', '.join(sorted(KINDS))}."})
+    try:
+        KINDS[kind].settings(config)
+    except Problem as problem:
+        raise ValidationError({"config": problem.detail}) from None
+
+
+__all__ = ["KINDS", "check_config", "of"]

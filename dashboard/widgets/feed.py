@@ -1,0 +1,57 @@
+"""What happened: the newest entries, each a line of text with its time."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from django.utils.html import escape
+from msgspec import Meta
+
+from core.errors import Code, Problem
+from dashboard import values
+from dashboard.widgets.base import Config, View, WidgetKind, Reading, fresh
+
+MOST = 12
+
+
+class FeedConfig(Config):
+    entries: Annotated[int, Meta(ge=1, le=MOST)] = 8
+
+
+class Feed(WidgetKind):
+    name = "feed"
+    title = "Event feed"
+    icon = "list"
+    config = FeedConfig
+    recent = MOST
+    keeps_all = True
+    size = (4, 3)
+    curl = "'\"Backup done\"'"
+    shape = 'An entry is a text, for example "Backup done", or {"value": "Backup done"}.'
+
+    def read(self, value: object, *, label: object = "", data: Any = None) -> Reading:
+        text = values.label(value if isinstance(value, str) else label)
+        if not text or not isinstance(value, str | None):
+            raise Problem(Code.INVALID, self.shape, field="value")
+        return Reading(1.0, text, data)
+
+    def facts(self, config: FeedConfig, view: View) -> dict[str, Any]:
+        shown = view.points[-config.entries :]
+        newest = view.points[-1]
+        return {
+            "at": values.seconds(newest.at),
+            "value": newest.label,
+            "entries": [[p.id, values.seconds(p.at), p.label, (p.data or {}).get("url", "")] for p in reversed(shown)],
+        }
+
+    def body(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
+        rows = "".join(_row(widget, *entry) for entry in facts["entries"])
+        return f'{fresh(widget, line, facts["at"])}<ul class="feed" tabindex="0" aria-label="Newest entries">{rows}</ul>'
+
+    def push_late(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
+        return self.push(widget, line, facts)
+
+
+def _row(widget: int, pk: int, at: float, text: str, url: str) -> str:
+    when = values.written(round(at * 1_000_000))
+    words = f'<a class="link" href="{escape(url)}">{escape(text)}</a>' if url else f"<span>{escape(text)}</span>"
+    return f'<li id="w-{widget}-e{pk}"><time datetime="{when}" data-style="time">{when[11:19]}</time>{words}</li>'

@@ -1,0 +1,72 @@
+"""One number, large; its change against some time ago; the line of its last values."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from dashboard import values
+from dashboard.widgets.base import Config, View, WidgetKind, fresh, pairs, partial, rendered
+from dashboard.widgets.figures import shown, signed, span, spark
+
+
+class StatConfig(Config):
+    unit: Annotated[str, Meta(max_length=20)] = ""
+    decimals: Annotated[int, Meta(ge=0, le=6)] | None = None
+    better: Literal["up", "down", "neither"] = "neither"  # so that red means worse
+    against: Annotated[int, Meta(ge=0, le=86_400)] = 600  # seconds; 0: no change is shown
+    color: Annotated[int, Meta(ge=1, le=6)] = 1
+
+
+class Stat(WidgetKind):
+    name = "stat"
+    title = "Stat"
+    icon = "hash"
+    config = StatConfig
+    recent = 30
+
+    def horizon(self, config: StatConfig) -> int:
+        return config.against
+
+    def facts(self, config: StatConfig, view: View) -> dict[str, Any]:
+        newest, base = view.points[-1], view.base
+        return super().facts(config, view) | {
+            "unit": config.unit,
+            "decimals": config.decimals,
+            "better": config.better,
+            "color": config.color,
+            "against": config.against,
+            "change": None if base is None else values.difference(newest.value, base.value),
+            "points": pairs(view.points),
+        }
+
+    def body(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
+        value = shown(facts["value"], facts["decimals"])
+        return fresh(widget, line, facts["at"]) + rendered(
+            "dashboard/_stat.html", {"id": f"w-{widget}", "value": value, "unit": facts["unit"], **_trend(facts)}
+        )
+
+    def push_late(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
+        return partial(f"#w-{widget}-t", rendered("dashboard/_trend.html", _trend(facts)))
+
+
+def _trend(facts: Mapping[str, Any]) -> dict[str, Any]:
+    change = facts["change"]
+    return {
+        "delta": "" if change is None else _words(change, facts),
+        "tone": _tone(change or 0.0, facts["better"]),
+        "spark": spark(facts["points"], color=facts["color"]),
+    }
+
+
+def _words(change: float, facts: Mapping[str, Any]) -> str:
+    if not change:
+        return "no change"
+    unit = f" {facts['unit']}" if facts["unit"] else ""
+    return f"{signed(change, facts['decimals'])}{unit} in {span(facts['against'])}"
+
+
+def _tone(change: float, better: str) -> str:
+    if not change or better == "neither":
+        return ""
+    return "better" if (change > 0) == (better == "up") else "worse"

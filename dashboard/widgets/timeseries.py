@@ -1,0 +1,64 @@
+"""Lines over time, drawn in the browser by uPlot; the contract is the head of core/static/core/charts.js."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from django.utils.html import escape
+from msgspec import Meta
+
+from dashboard import values
+from dashboard.widgets.base import Config, View, WidgetKind, fresh, pairs, partial
+
+RANGES = (300, 900, 3600, 86_400, 2_592_000)
+
+
+class Threshold(Config):
+    value: float = 0.0
+    level: Literal["warn", "bad"] = "warn"
+
+
+class TimeSeriesConfig(Config):
+    unit: Annotated[str, Meta(max_length=20)] = ""
+    decimals: Annotated[int, Meta(ge=0, le=6)] | None = None
+    range: Annotated[int, Meta(ge=60, le=2_592_000)] = 900  # seconds
+    min: float | None = None
+    max: float | None = None
+    area: bool = False
+    labels: dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=60)]] = {}
+    thresholds: Annotated[list[Threshold], Meta(max_length=6)] = []
+
+
+class TimeSeries(WidgetKind):
+    name = "timeseries"
+    title = "Time series"
+    icon = "chart-line"
+    config = TimeSeriesConfig
+    recent = 12
+    several = True
+    size = (8, 3)
+    curl = '\'{"value": 42, "series": "cpu"}\''
+
+    def facts(self, config: TimeSeriesConfig, view: View) -> dict[str, Any]:
+        earlier = None if view.earlier is None else values.seconds(view.earlier)
+        return super().facts(config, view) | {"points": pairs(view.points), "prev": earlier}
+
+    def push(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
+        return partial(f"#w-{widget}-s{line}", self.news(widget, line, facts), swap="outerMorph")
+
+    def push_late(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
+        changed = partial(f"#w-{widget}-changed", _changed(widget, facts), swap="outerMorph") if facts["deep"] else ""
+        return self.push(widget, line, facts) + changed
+
+    def news(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
+        """The element that charts.js reads a series' newest points from."""
+        new = msgspec.json.encode({"prev": facts["prev"], "points": facts["points"]}).decode()
+        return fresh(widget, line, facts["at"], f' data-series="{escape(facts["series"])}" data-new="{escape(new)}"')
+
+
+def _changed(widget: int, facts: Mapping[str, Any]) -> str:
+    """The element that tells the chart to fetch again."""
+    # Of two late events of a series a reader may be told only the second: so it says everything and not its own span,
+    # with its id, or two in a row would look unchanged and the second would not be sent.
+    span = msgspec.json.encode({"from": 0, "to": facts["at"], "id": facts["id"]}).decode()
+    return f'<i hidden id="w-{widget}-changed" data-changed="{escape(span)}"></i>'
