@@ -35,12 +35,17 @@ def open_room(slug: str, *, title: str, access: str, owner: Person) -> Room:
     return room
 
 
+def clean_text(text: str) -> str:
+    """A message's text as it is stored. Raises BadText."""
+    return clean(text, limit=settings.CHAT_LENGTH or 10**6)
+
+
 def post_message(room: Room, *, author: Person, text: str, client_id: str = "") -> Message:
     """Say something in a room: stored and shown once, however often it is sent under one client id. Nobody is asked for permission.
 
     Raises BadText, and ClientIdTaken when the id stands for another text.
     """
-    text = clean(text, limit=settings.CHAT_LENGTH or 10**6)
+    text = clean_text(text)
     client_id = client_id or uuid.uuid4().hex
     if not _CLIENT_ID.fullmatch(client_id):
         raise BadText("bad_client_id", "A client id is 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'.")

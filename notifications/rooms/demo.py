@@ -13,4 +13,4 @@ def make(people: Any) -> None:
     lobby = actions.open_room("lobby", title="Lobby", access=Room.Access.GUESTS, owner=alice)
     # Under a client id: the second start of the demo says nothing twice.
     actions.post_message(lobby, author=alice, text="Welcome. Everybody may write here, guests too.", client_id="demo-1")
-    actions.post_message(lobby, author=bob, text="Open this page in *two* windows and say something: it arrives in both.", client_id="demo-2")
+    actions.post_message(lobby, author=bob, text="Open this page in *two* windows: what you say arrives in both.", client_id="demo-2")

@@ -61,5 +61,8 @@ class RoomKind(Kind):
     def snapshot(self, key: str) -> Sequence[Mapping[str, Any]]:
         room = Room.objects.filter(pk=key).first() if policy.is_key(key) else None
         rows = history.newest(room) if room else []
-        return [{"type": "message.put", "key": str(row.pk), "data": actions.event_data(row), "at": row.created_at.timestamp()} for row in rows]
+        return [_snapshot_event(row) for row in rows]
 
+
+def _snapshot_event(row: Message) -> Mapping[str, Any]:
+    return {"type": "message.put", "key": str(row.pk), "data": actions.event_data(row), "at": row.created_at.timestamp()}

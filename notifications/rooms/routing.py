@@ -1,5 +1,11 @@
 """The plain chat sockets' addresses, collected by core/asgi.py."""
 
-from typing import Any
+from django.urls import path
 
-routes: list[Any] = []
+from notifications.rooms.consumer import EchoSocket, RoomSocket
+
+routes = [
+    path("ws/chat/", EchoSocket.as_asgi()),
+    path("ws/socker-server/", EchoSocket.as_asgi()),
+    path("ws/chat/<str:room_name>/", RoomSocket.as_asgi()),
+]

@@ -76,7 +76,9 @@ def _is_safe_link(url: str) -> bool:
 
 def _reader() -> MarkdownIt:
     reader = MarkdownIt("zero", {"breaks": True, "linkify": True})
-    reader.enable(["emphasis", "strikethrough", "backticks", "fence", "link", "autolink", "linkify", "list", "blockquote", "newline", "escape"])
+    reader.enable(["emphasis", "strikethrough", "backticks", "fence", "list", "blockquote", "newline", "escape"])
+    reader.enable(["link", "autolink", "linkify"])
+    assert reader.linkify is not None
     reader.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
     reader.validateLink = _is_safe_link  # type: ignore[method-assign]
     return reader

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries as Counted
 
 from core.models import Event
 from notifications.rooms import actions, history
@@ -26,9 +26,13 @@ def test_a_message_is_stored_and_published_with_all_it_takes_to_draw_it(lobby: R
 
 
 def test_a_message_of_a_transaction_that_rolls_back_never_was(lobby: Room, guest: Person) -> None:
-    with pytest.raises(RuntimeError), transaction.atomic():
-        actions.post_message(lobby, author=guest, text="hello")
-        raise RuntimeError
+    def post_and_fail() -> None:
+        with transaction.atomic():
+            actions.post_message(lobby, author=guest, text="hello")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        post_and_fail()
     assert not Message.objects.exists()
     assert not Event.objects.exists()
 
@@ -77,7 +81,7 @@ def test_the_longest_texts_fit_into_one_event_and_are_drawn_alike_by_page_and_pu
     assert drawn_row(message) in RoomKind().render(as_event(Event.objects.get()), str(lobby.pk))
 
 
-def test_posting_asks_the_database_no_more_than_it_must(lobby: Room, guest: Person, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_posting_asks_the_database_no_more_than_it_must(lobby: Room, guest: Person, django_assert_num_queries: Counted) -> None:
     # Two savepoints of the test's transaction, the message, the event.
     with django_assert_num_queries(4):
         actions.post_message(lobby, author=guest, text="hello")
@@ -132,7 +136,7 @@ def number_all_of(room: Room) -> None:
     sequencer.sequence({room.channel})
 
 
-def test_history_is_read_backwards_by_offset_in_one_query(lobby: Room, guest: Person, say: Any, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_history_is_read_backwards_in_one_query(lobby: Room, guest: Person, say: Any, django_assert_num_queries: Counted) -> None:
     for number in range(7):
         say(lobby, guest, f"m{number}")
     with django_assert_num_queries(1):

@@ -43,9 +43,12 @@ def test_a_refused_room_looks_like_none(club: Room, charlie: Any, browser_of: Br
     assert browser.get("/rooms/club/").content == browser.get("/rooms/nowhere/").content
 
 
-def test_posting_goes_where_reading_goes(lobby: Room, hall: Room, club: Room, alice: Any, bob: Any, charlie: Any, browser_of: BrowserOf) -> None:
+def test_posting_goes_where_reading_goes(
+    lobby: Room, hall: Room, club: Room, alice: Any, bob: Any, charlie: Any, browser_of: BrowserOf
+) -> None:
     def post(room: str) -> list[int]:
-        return [browser_of(who).post(f"/rooms/{room}/messages/", {"text": "hello"}).status_code for who in (alice, bob, charlie, None)]
+        browsers = map(browser_of, (alice, bob, charlie, None))
+        return [browser.post(f"/rooms/{room}/messages/", {"text": "hello"}).status_code for browser in browsers]
 
     assert post("lobby") == [302, 302, 302, 302]
     assert post("hall") == [302, 302, 302, 404]
@@ -112,13 +115,17 @@ def test_the_refetch_address_answers_the_region_of_the_page(lobby: Room, alice: 
     assert region in browser.get("/rooms/lobby/").content.decode()
 
 
-def test_everybody_gets_the_same_bytes_of_a_message(lobby: Room, alice: Any, bob: Any, charlie: Any, browser_of: BrowserOf, say: Any) -> None:
+def test_everybody_gets_the_same_bytes_of_a_message(
+    lobby: Room, alice: Any, bob: Any, charlie: Any, browser_of: BrowserOf, say: Any
+) -> None:
     say(lobby, alice, "one")
-    lists = {re.search(r'<ol class="messages".*?</ol>', browser_of(user).get("/rooms/lobby/").content.decode(), re.S)[0] for user in (alice, bob, charlie, None)}
-    assert len(lists) == 1
+    pages = [browser_of(user).get("/rooms/lobby/").content.decode() for user in (alice, bob, charlie, None)]
+    assert len({"".join(items(page)) for page in pages}) == 1
 
 
-def test_a_page_rendered_earlier_plus_the_pushes_since_is_a_page_rendered_now(lobby: Room, alice: Any, browser_of: BrowserOf, say: Any) -> None:
+def test_a_page_rendered_earlier_plus_the_pushes_since_is_a_page_rendered_now(
+    lobby: Room, alice: Any, browser_of: BrowserOf, say: Any
+) -> None:
     from core.delivery.history import as_event
     from notifications.rooms.kinds import RoomKind
 
@@ -229,7 +236,8 @@ def test_hostile_text_stands_on_the_page_as_text(lobby: Room, alice: Any, browse
     number_all()
     page = browser.get("/rooms/lobby/").content.decode()
     assert "m-" in page
-    assert shape(re.sub(r'<ol class="messages" id="messages">.*?</ol>\s*</section>', '<ol class="messages" id="messages"></ol></section>', page, flags=re.S)) == calm
+    without = re.sub(r'(<ol class="messages" id="messages">).*?(</ol>\s*</section>)', r"\1\2", page, flags=re.S)
+    assert shape(without) == calm
     assert not re.search(r"<(img|script(?! (defer|type))|svg onload|base|meta http-equiv|style)", items_of(page))
 
 
@@ -242,8 +250,8 @@ def items_of(page: str) -> str:
 
 
 def test_forged_fields_change_nothing(lobby: Room, hall: Room, alice: Any, bob: Any, browser_of: BrowserOf) -> None:
-    forged = {"text": "hello", "author": f"user:{bob.pk}", "user": bob.pk, "name": "bob", "room": hall.pk, "id": 1, "offset": 7, "html": "<b>x</b>"}
-    browser_of(alice).post("/rooms/lobby/messages/", forged)
+    forged = {"author": f"user:{bob.pk}", "user": bob.pk, "name": "bob", "room": hall.pk, "id": 1, "offset": 7, "html": "<b>x</b>"}
+    browser_of(alice).post("/rooms/lobby/messages/", forged | {"text": "hello"})
     message = Message.objects.get()
     assert (message.room, message.user, message.name, message.offset, message.html) == (lobby, alice, "alice", None, "<p>hello</p>")
 
@@ -379,7 +387,7 @@ def test_the_demo_opens_the_lobby_once(alice: Any, bob: Any, charlie: Any) -> No
     assert Message.objects.count() == 2
 
 
-def test_the_asking_of_the_database_for_the_directory(lobby: Room, browser_of: BrowserOf, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_the_directory_is_one_query(lobby: Room, browser_of: BrowserOf, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     browser = browser_of(None)
     with django_assert_num_queries(1):
         browser.get("/rooms/")

@@ -51,7 +51,10 @@ def test_a_frame_that_cannot_be_read_is_refused_in_words(text: str | None) -> No
     assert str(caught.value)
 
 
-@pytest.mark.parametrize("more", ['"type":"websocket.disconnect"', '"type":"chat.message"', '"type":"__class__"', '"x":1e400', '"x":' + "9" * 4400, '"message":"b"'])
+@pytest.mark.parametrize(
+    "more",
+    ['"type":"websocket.disconnect"', '"type":"chat.message"', '"type":"__class__"', '"x":1e400', '"x":' + "9" * 4400, '"message":"b"'],
+)
 def test_whatever_else_an_object_holds_is_not_looked_at(more: str) -> None:
     assert heard('{"message":"a",' + more + "}", limit=65536).message in {"a", "b"}
 

@@ -64,7 +64,10 @@ def _tags(html: str) -> list[tuple[str, dict[str, str]]]:
         ("one\ntwo", "<p>one<br>\ntwo</p>"),
         ("- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>"),
         ("> so", "<blockquote>\n<p>so</p>\n</blockquote>"),
-        ("see https://a.example/b?c=1&d=2", '<p>see <a href="https://a.example/b?c=1&amp;d=2" rel="nofollow noopener noreferrer">https://a.example/b?c=1&amp;d=2</a></p>'),
+        (
+            "see https://a.example/b?c=1&d=2",
+            '<p>see <a href="https://a.example/b?c=1&amp;d=2" rel="nofollow noopener noreferrer">https://a.example/b?c=1&amp;d=2</a></p>',
+        ),
         ("# 1 < 2 & so", "<p># 1 &lt; 2 &amp; so</p>"),
         ("a.example", "<p>a.example</p>"),
     ],
@@ -124,7 +127,29 @@ def test_slugs(slug: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "slug", ["", "x" * 65, "Lobby", "lobby\n", "a.b", "../etc", "-a", "é", "٣", "a b", "a/b", "a%00", "new", "echo", "edit", "share", "board", "ticket", None, 7]
+    "slug",
+    [
+        "",
+        "x" * 65,
+        "Lobby",
+        "lobby\n",
+        "a.b",
+        "../etc",
+        "-a",
+        "é",
+        "٣",
+        "a b",
+        "a/b",
+        "a%00",
+        "new",
+        "echo",
+        "edit",
+        "share",
+        "board",
+        "ticket",
+        None,
+        7,
+    ],
 )
 def test_what_is_no_slug(slug: object) -> None:
     assert not is_slug(slug)
