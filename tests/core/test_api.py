@@ -45,7 +45,9 @@ def test_a_reader_may_not_publish_and_a_stranger_sees_no_channel(feed: Any, bob:
     assert not Event.objects.exists()
 
 
-@pytest.mark.parametrize(("scope", "status"), [("publish:feed:news", 202), ("publish:feed:1", 202), ("publish:feed:*", 202), ("read:*", 403)])
+@pytest.mark.parametrize(
+    ("scope", "status"), [("publish:feed:news", 202), ("publish:feed:1", 202), ("publish:feed:*", 202), ("read:*", 403)]
+)
 def test_a_scope_names_a_channel_by_slug_or_by_key(feed: Any, alice: Any, api_of: Any, scope: str, status: int) -> None:
     assert api_of(alice, scope).post("publish", NOTE).status_code == status
 
@@ -106,7 +108,18 @@ def test_an_unknown_type_is_told_which_may_be_published(feed: Any, alice: Any, a
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"[1,", b'{"a":NaN}', b'{"a":Infinity}', b'{"a":1e400}', b'{"a":"\\ud800"}', b'{"channel":1}}', b"[" * 20_000, b"\x00", b"1" * 4_400],
+    [
+        b"{",
+        b"[1,",
+        b'{"a":NaN}',
+        b'{"a":Infinity}',
+        b'{"a":1e400}',
+        b'{"a":"\\ud800"}',
+        b'{"channel":1}}',
+        b"[" * 20_000,
+        b"\x00",
+        b"1" * 4_400,
+    ],
 )
 def test_what_is_not_json_is_refused(feed: Any, alice: Any, api_of: Any, problem_of: Any, body: bytes) -> None:
     answer = api_of(alice).post("publish", body)
@@ -130,7 +143,9 @@ def test_json_twenty_levels_too_deep_is_refused(feed: Any, alice: Any, api_of: A
     problem_of(api_of(alice).post("publish", {**NOTE, "data": deep}), 422, "invalid")
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8", "text/plain", "application/vnd.x+json", ""])
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "application/json; charset=utf-8", "text/plain", "application/vnd.x+json", ""]
+)
 def test_json_may_come_under_names_that_do_not_say_otherwise(feed: Any, alice: Any, api_of: Any, content_type: str) -> None:
     assert api_of(alice).post("publish", NOTE, content_type=content_type).status_code == 202
 
@@ -141,7 +156,9 @@ def test_curl_sends_json_under_the_name_of_a_form(feed: Any, alice: Any, api_of:
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "application/xml", "application/octet-stream", "nonsense"])
 def test_other_content_types_are_refused(feed: Any, alice: Any, api_of: Any, problem_of: Any, content_type: str) -> None:
-    assert problem_of(api_of(alice).post("publish", NOTE, content_type=content_type), 422, "content_type")["allowed"] == ["application/json"]
+    assert problem_of(api_of(alice).post("publish", NOTE, content_type=content_type), 422, "content_type")["allowed"] == [
+        "application/json"
+    ]
 
 
 def test_a_body_that_is_too_large_is_refused_unread(feed: Any, alice: Any, api_of: Any, problem_of: Any) -> None:
@@ -214,7 +231,9 @@ def test_a_token_that_calls_too_fast_is_told_when_to_come_back(
 # Addresses and methods
 
 
-@pytest.mark.parametrize("path", ["nope", "publish/", "channels/feed:1/event", "", "channels//events", "%2e%2e/admin", "channels/a/b/events"])
+@pytest.mark.parametrize(
+    "path", ["nope", "publish/", "channels/feed:1/event", "", "channels//events", "%2e%2e/admin", "channels/a/b/events"]
+)
 def test_an_unknown_address_is_a_problem(alice: Any, api_of: Any, problem_of: Any, path: str) -> None:
     problem_of(api_of(alice).get(path), 404, "not_found")
     problem_of(api_of(alice).post(path), 404, "not_found")
@@ -322,7 +341,8 @@ def test_a_position_that_was_trimmed_starts_again(feed: Any, alice: Any, api_of:
 
 
 @pytest.mark.parametrize(
-    "since", ["", "x", "41", "e3f1", ":", "e3f1:", "e3f1:-1", "e3f1:1.5", "e3f1:01", "e3f1:1\n", "e3f1:\u0661", "e3f1:" + "9" * 20, "f" * 1_000_000]
+    "since",
+    ["", "x", "41", "e3f1", ":", "e3f1:", "e3f1:-1", "e3f1:1.5", "e3f1:01", "e3f1:1\n", "e3f1:\u0661", "e3f1:" + "9" * 20, "f" * 1_000_000],
 )
 def test_a_position_that_is_none_is_refused(feed: Any, alice: Any, api_of: Any, problem_of: Any, since: str) -> None:
     assert problem_of(api_of(alice).get("channels/feed:1/events", since=since), 422, "invalid")["field"] == "since"
