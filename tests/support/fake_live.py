@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
@@ -34,7 +35,7 @@ STATIC = {"/static/npm/": ROOT / "node_modules", "/static/core/": ROOT / "core" 
 quiet = logging.getLogger("tests.fake_live")
 quiet.setLevel(logging.ERROR)
 
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Board</title>
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Board</title><link rel="icon" href="data:,">
 <meta name="htmx-config" content='{{"includeIndicatorCSS": false}}'>
 <script defer src="/static/npm/htmx.org/dist/htmx.min.js"></script>
 <script defer src="/static/npm/htmx.org/dist/ext/hx-upsert.min.js"></script>
@@ -130,7 +131,7 @@ class FakeLive:
                 return request
 
     def _http(self, connection: ServerConnection, request: Request) -> Response | None:
-        path = request.path.partition("?")[0]
+        path = unquote(request.path.partition("?")[0])
         if path == "/live/ws":
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "") if self.refuse.is_set() else None
         self.asked.put(request)

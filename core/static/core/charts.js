@@ -40,8 +40,8 @@ import { now } from "./times.js";
 const charts = new Map(); // root -> Chart, which is also the root's property `chart`, for tests
 const seconds = () => now() / 1000;
 const format = (options) => new Intl.DateTimeFormat(undefined, options);
-const CLOCK = format({ hour: "2-digit", minute: "2-digit" });
-const FINE = format({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const CLOCK = format({ hour: "numeric", minute: "2-digit" });
+const FINE = format({ hour: "numeric", minute: "2-digit", second: "2-digit" });
 const DAY = format({ day: "numeric", month: "short" });
 const EXACT = format({ dateStyle: "medium", timeStyle: "medium" });
 const SHORT = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 2 });
@@ -153,7 +153,8 @@ class Chart {
     for (const [name, value] of Object.entries({ from, to, width: Math.max(this.root.clientWidth, 100) })) url.searchParams.set(name, value);
     try {
       const response = await fetch(url, { headers: { Accept: "application/json" } });
-      if (response.ok) return await response.json();
+      const answer = response.ok ? await response.json() : {};
+      if (answer.series) return answer;
       console.warn("charts:", url.pathname, response.status);
     } catch (error) {
       console.warn("charts:", error);
@@ -184,7 +185,7 @@ class Chart {
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
       scales: { x: { time: true, range: () => [this.end - this.range, this.end] }, y: { range: (_, low, high) => this.scale(low, high) } },
       axes: [
-        { ...ink, font, grid: { show: false }, size: 24, values: (_, times) => times.map((at) => this.time(at)) },
+        { ...ink, font, grid: { show: false }, size: 24, space: 90, values: (_, times) => times.map((at) => this.time(at)) },
         { ...ink, font, size: 48, values: (_, values) => values.map((value) => SHORT.format(value)) },
       ],
       series: [{}, ...this.series.map((series) => this.line(series))],

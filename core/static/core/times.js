@@ -11,7 +11,7 @@ import { age, freshness, saying } from "./words.js";
 
 const WEEK = 7 * 86_400_000;
 const written = (options) => new Intl.DateTimeFormat(undefined, options);
-const hm = { hour: "2-digit", minute: "2-digit" };
+const hm = { hour: "numeric", minute: "2-digit" };
 const day = { day: "numeric", month: "short" };
 const STYLES = { time: written(hm), clock: written({ ...hm, second: "2-digit" }), date: written(day), datetime: written({ ...day, ...hm }) };
 const exact = written({ dateStyle: "full", timeStyle: "medium" });
