@@ -17,9 +17,9 @@ CATEGORY = 40
 
 # Controls do nothing good on a page or in a mail's subject; overrides turn what follows around, beyond their own element in plain text.
 _CONTROL = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_STACKED = re.compile(
-    r"((?:[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]){8})[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
-)
+# Marks that stack: eight on one letter are writing, ten thousand are a tower over the lines around.
+_MARK = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+_STACKED = re.compile(rf"((?:{_MARK}){{8}}){_MARK}+")
 _KEY = re.compile(r"[\x20-\x7e]+", re.ASCII)
 _CATEGORY = re.compile(r"[a-z0-9][a-z0-9_.-]*", re.ASCII)
 
