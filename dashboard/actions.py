@@ -96,7 +96,7 @@ def _events(line: Line, view: View) -> Iterator[NewEvent]:
     if late:
         yield _late(line, view, late)
     if is_newest:
-        yield _event(line, "widget.value", _facts(line, view), version=(line.newest, line.ids[line.newest]))
+        yield _event(line, "widget.value", store.facts(line.target, line.pk, line.name, view), version=(line.newest, line.ids[line.newest]))
 
 
 def _late(line: Line, view: View, times: Collection[int]) -> NewEvent:
@@ -105,13 +105,7 @@ def _late(line: Line, view: View, times: Collection[int]) -> NewEvent:
     # key a reader may be told only the second, and a shallow one must not stand for a deep one.
     deep = min(times) < view.points[0].at
     span = {"from": values.seconds(min(times)), "to": values.seconds(max(times)), "deep": deep, "id": line.ids[line.newest]}
-    return _event(line, "series.changed", _facts(line, view) | span, suffix="/deep" if deep else "")
-
-
-def _facts(line: Line, view: View) -> dict[str, Any]:
-    kind = widgets.of(line.target.kind)
-    who = {"widget": line.target.slug, "kind": kind.name, "series": line.name, "line": line.pk}
-    return who | kind.facts(store.settings(line.target), view)
+    return _event(line, "series.changed", store.facts(line.target, line.pk, line.name, view) | span, suffix="/deep" if deep else "")
 
 
 def _event(line: Line, type: str, data: Mapping[str, Any], *, suffix: str = "", version: tuple[int, int] | None = None) -> NewEvent:

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from core.errors import Problem
-from dashboard import history, values, widgets
+from dashboard import history, store, values, widgets
 from dashboard.models import Dashboard, Series, Widget
 from dashboard.widgets.base import View, WidgetKind
 from dashboard.widgets.figures import span
@@ -32,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One widget as a page shows it. `at`: the time of its newest value, "" without one."""
+    """One widget as a page shows it."""
 
     widget: Widget
     board: str  # slug
@@ -50,10 +50,6 @@ class Tile:
     @property
     def page(self) -> str:
         return f"/dashboards/{self.board}/{self.widget.slug}"
-
-    @property
-    def at(self) -> str:
-        return values.written(max(round(line.facts["at"] * history.SECOND) for line in self.lines)) if self.lines else ""
 
     @property
     def state(self) -> str:
@@ -161,17 +157,13 @@ def _tile(
     board = widget.dashboard.slug
     if kind is None:
         return Tile(widget, board, None, trouble=trouble)
-    lines = tuple(Line(row.pk, row.name, facts_of(widget, row, kind, config, views[row.pk])) for row in series if row.pk in views)
+    target = store.target_of(widget)
+    lines = tuple(Line(row.pk, row.name, store.facts(target, row.pk, row.name, views[row.pk])) for row in series if row.pk in views)
     if isinstance(kind, TimeSeries):
         return Tile(widget, board, kind, config, trouble, lines, chart=_chart(widget.pk, kind, config, lines, points))
     # mark_safe: it is what the kind's own escaping templates wrote, and exactly what a push carries.
-    body = mark_safe("".join(kind.body(widget.pk, line.pk, line.facts) for line in lines))  # noqa: S308
+    body = mark_safe("".join(kind.body(widget.pk, line.facts) for line in lines))  # noqa: S308
     return Tile(widget, board, kind, config, trouble, lines, body)
-
-
-def facts_of(widget: Widget, series: Series, kind: WidgetKind, config: Any, view: View) -> dict[str, Any]:
-    """What there is to show of one series: the data of its newest event."""
-    return {"widget": widget.slug, "kind": kind.name, "series": series.name, "line": series.pk} | kind.facts(config, view)
 
 
 # --- charts ---
@@ -212,7 +204,7 @@ def _chart(
         "legend": [{"name": name, "label": label, "color": color} for name, label, color in named],
         "ranges": [{"seconds": seconds, "text": _short(seconds), "now": seconds == config.range} for seconds in RANGES],
         # mark_safe: written by the kind, which escapes.
-        "news": mark_safe("".join(kind.news(widget, line.pk, line.facts) for line in lines)),  # noqa: S308
+        "news": mark_safe("".join(kind.news(widget, line.facts) for line in lines)),  # noqa: S308
     }
 
 

@@ -39,12 +39,12 @@ class DashboardKind(Kind):
 
 def _value(event: Event, key: str) -> str:
     kind = widgets.KINDS.get(event.data["kind"])
-    return kind.push(_widget(event), event.data["line"], event.data) if kind else ""
+    return kind.push(_widget(event), event.data) if kind else ""
 
 
 def _late(event: Event, key: str) -> str:
     kind = widgets.KINDS.get(event.data["kind"])
-    return kind.push_late(_widget(event), event.data["line"], event.data) if kind else ""
+    return kind.push_late(_widget(event), event.data) if kind else ""
 
 
 def _config(event: Event, key: str) -> str:

@@ -14,7 +14,7 @@ from django.db.models import Q
 from core.errors import Code, Problem, quoted
 from dashboard import history, models, widgets
 from dashboard.models import Sample, Series, Widget
-from dashboard.widgets.base import Reading, WidgetKind
+from dashboard.widgets.base import Reading, View, WidgetKind
 
 MAX_SERIES = 64
 _AT_ONCE = 2000
@@ -30,6 +30,7 @@ class Target:
     slug: str
     kind: str
     revision: int
+    state: str  # as on Widget
     config: Any
 
 
@@ -64,6 +65,14 @@ def settings(target: Target) -> Any:
     return widgets.of(target.kind).settings(target.config)
 
 
+def facts(target: Target, pk: int, name: str, view: View) -> dict[str, Any]:
+    """What there is to show of one series, on a page and in an event."""
+    kind = widgets.of(target.kind)
+    state = "live" if target.state == Widget.State.OK else target.state
+    who = {"widget": target.slug, "kind": kind.name, "series": name, "line": pk, "state": state}
+    return who | kind.facts(settings(target), view)
+
+
 def wanted(target: Target) -> history.Wanted:
     """What a tile of this widget needs of each of its series."""
     kind = widgets.of(target.kind)
@@ -90,18 +99,18 @@ def targets(asked: Iterable[Widget | str]) -> dict[int | str, Target]:
 
 
 def targets_by_pk(pks: Collection[int]) -> dict[int, Target]:
-    return {row.pk: _target(row) for row in Widget.objects.filter(pk__in=pks)}
+    return {row.pk: target_of(row) for row in Widget.objects.filter(pk__in=pks)}
 
 
 def _targets_by_name(names: Collection[str]) -> dict[int | str, Target]:
     parts = [name.split("/") for name in names if name.count("/") == 1]
     either = Q(dashboard__slug__in={board for board, _ in parts}, slug__in={widget for _, widget in parts})
     rows = Widget.objects.filter(either).select_related("dashboard")
-    return {name: _target(row) for row in rows if (name := f"{row.dashboard.slug}/{row.slug}") in names}
+    return {name: target_of(row) for row in rows if (name := f"{row.dashboard.slug}/{row.slug}") in names}
 
 
-def _target(row: Widget) -> Target:
-    return Target(row.pk, row.dashboard_id, row.slug, row.kind, row.revision, row.config)
+def target_of(row: Widget) -> Target:
+    return Target(row.pk, row.dashboard_id, row.slug, row.kind, row.revision, row.state, row.config)
 
 
 def all_names() -> list[str]:

@@ -1,6 +1,7 @@
 """What a kind of widget is: docs/widgets.md. Pure: config and samples in, HTML out; no query, no clock.
 
-A page and a push show the same: `facts` says from a view of the samples what there is to show, `body` and `push` write it.
+A page and a push show the same: `facts` says from a view of the samples what there is to show, `body` and `push` write it. To the facts
+come `widget` (its slug), `kind`, `series`, `line` (the series' primary key) and `state` (live, error or paused).
 """
 
 from collections.abc import Mapping, Sequence
@@ -77,15 +78,15 @@ class WidgetKind:
         newest = view.points[-1]
         return {"at": values.seconds(newest.at), "value": newest.value, "label": newest.label}
 
-    def body(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
+    def body(self, widget: int, facts: Mapping[str, Any]) -> str:
         """The HTML inside a tile that shows one series."""
         raise NotImplementedError
 
-    def push(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
+    def push(self, widget: int, facts: Mapping[str, Any]) -> str:
         """The fragment for a new newest value."""
-        return partial(f"#w-{widget}-b", self.body(widget, line, facts))
+        return partial(f"#w-{widget}-b", self.body(widget, facts))
 
-    def push_late(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
+    def push_late(self, widget: int, facts: Mapping[str, Any]) -> str:
         """The fragment for a change behind the newest value: it never touches the value itself."""
         return ""
 
@@ -102,9 +103,10 @@ def partial(target: str, html: str, *, swap: str = "innerMorph") -> str:
     return f'<hx-partial hx-target="{target}" hx-swap="{swap}">{html}</hx-partial>'
 
 
-def fresh(widget: int, line: int, at: float, extra: str = "") -> str:
+def fresh(widget: int, facts: Mapping[str, Any], extra: str = "") -> str:
     """The hidden element that says how old a series is (times.js), and holds its place on the page."""
-    return f'<i hidden id="w-{widget}-s{line}" data-at="{values.written(round(at * 1_000_000))}" data-state="live"{extra}></i>'
+    at = values.written(round(facts["at"] * 1_000_000))
+    return f'<i hidden id="w-{widget}-s{facts["line"]}" data-at="{at}" data-state="{facts["state"]}"{extra}></i>'
 
 
 def rendered(template: str, context: Mapping[str, Any]) -> str:

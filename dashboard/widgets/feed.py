@@ -43,12 +43,12 @@ class Feed(WidgetKind):
             "entries": [[p.id, values.seconds(p.at), p.label, (p.data or {}).get("url", "")] for p in reversed(shown)],
         }
 
-    def body(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
+    def body(self, widget: int, facts: Mapping[str, Any]) -> str:
         rows = "".join(_row(widget, *entry) for entry in facts["entries"])
-        return f'{fresh(widget, line, facts["at"])}<ul class="feed" tabindex="0" aria-label="Newest entries">{rows}</ul>'
+        return f'{fresh(widget, facts)}<ul class="feed" tabindex="0" aria-label="Newest entries">{rows}</ul>'
 
-    def push_late(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
-        return self.push(widget, line, facts)
+    def push_late(self, widget: int, facts: Mapping[str, Any]) -> str:
+        return self.push(widget, facts)
 
 
 def _row(widget: int, pk: int, at: float, text: str, url: str) -> str:

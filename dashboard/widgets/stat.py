@@ -40,13 +40,13 @@ class Stat(WidgetKind):
             "points": pairs(view.points),
         }
 
-    def body(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
+    def body(self, widget: int, facts: Mapping[str, Any]) -> str:
         value = shown(facts["value"], facts["decimals"])
-        return fresh(widget, line, facts["at"]) + rendered(
+        return fresh(widget, facts) + rendered(
             "dashboard/_stat.html", {"id": f"w-{widget}", "value": value, "unit": facts["unit"], **_trend(facts)}
         )
 
-    def push_late(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
+    def push_late(self, widget: int, facts: Mapping[str, Any]) -> str:
         return partial(f"#w-{widget}-t", rendered("dashboard/_trend.html", _trend(facts)))
 
 

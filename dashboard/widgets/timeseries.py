@@ -43,17 +43,17 @@ class TimeSeries(WidgetKind):
         earlier = None if view.earlier is None else values.seconds(view.earlier)
         return super().facts(config, view) | {"points": pairs(view.points), "prev": earlier}
 
-    def push(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
-        return partial(f"#w-{widget}-s{line}", self.news(widget, line, facts), swap="outerMorph")
+    def push(self, widget: int, facts: Mapping[str, Any]) -> str:
+        return partial(f"#w-{widget}-s{facts['line']}", self.news(widget, facts), swap="outerMorph")
 
-    def push_late(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
+    def push_late(self, widget: int, facts: Mapping[str, Any]) -> str:
         changed = partial(f"#w-{widget}-changed", _changed(widget, facts), swap="outerMorph") if facts["deep"] else ""
-        return self.push(widget, line, facts) + changed
+        return self.push(widget, facts) + changed
 
-    def news(self, widget: int, line: int, facts: Mapping[str, Any]) -> str:
+    def news(self, widget: int, facts: Mapping[str, Any]) -> str:
         """The element that charts.js reads a series' newest points from."""
         new = msgspec.json.encode({"prev": facts["prev"], "points": facts["points"]}).decode()
-        return fresh(widget, line, facts["at"], f' data-series="{escape(facts["series"])}" data-new="{escape(new)}"')
+        return fresh(widget, facts, f' data-series="{escape(facts["series"])}" data-new="{escape(new)}"')
 
 
 def _changed(widget: int, facts: Mapping[str, Any]) -> str:
