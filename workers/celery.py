@@ -5,18 +5,26 @@ Celery produces events by `publish` like everybody else; it is never the way the
 """
 
 import os
+from typing import Any
 
 from celery import Celery
 from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
 
-from core.jobs import QUEUES
+from core.jobs import QUEUES, registered
+
+
+def _queue_of(name: str, *args: Any, **options: Any) -> dict[str, str] | None:
+    """The queue of a registered job's task; None leaves the others to what their sender says, else to the default queue."""
+    return next(({"queue": job.queue} for job in registered() if job.task == name), None)
+
 
 app = Celery("signalbox")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
     task_queues=[Queue(name, Exchange(name, type="direct"), routing_key=name) for name in QUEUES],
+    task_routes=[_queue_of],
     task_default_queue="delivery",
     task_default_exchange="delivery",
     task_default_routing_key="delivery",

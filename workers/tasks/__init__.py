@@ -17,7 +17,7 @@ def _task(job: jobs.Job) -> Task:
         job.run()
 
     run.__doc__ = job.function.__doc__
-    return app.task(run, name=job.task, queue=job.queue, expires=job.expires, ignore_result=True)
+    return app.task(run, name=job.task, expires=job.expires, ignore_result=True)
 
 
 for _module in pkgutil.iter_modules(__path__):

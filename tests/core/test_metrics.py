@@ -1,0 +1,114 @@
+"""Figures: what they say in Prometheus' words, also when many threads write them."""
+
+import threading
+
+import pytest
+
+from core import metrics
+from core.metrics import Counter, Gauge, Histogram, Registry
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry()
+
+
+def test_a_counter_says_what_happened(registry: Registry) -> None:
+    plain = Counter("signalbox_a_total", "How many a.", registry=registry)
+    by_kind = Counter("signalbox_b_total", "How many b.", labels=("kind",), registry=registry)
+    by_kind.inc(kind="user")
+    by_kind.inc(2, kind='a "b"\n\\')
+    plain.inc(1.5)
+    assert registry.exposition().splitlines() == [
+        "# HELP signalbox_a_total How many a.",
+        "# TYPE signalbox_a_total counter",
+        "signalbox_a_total 1.5",
+        "# HELP signalbox_b_total How many b.",
+        "# TYPE signalbox_b_total counter",
+        'signalbox_b_total{kind="a \\"b\\"\\n\\\\"} 2',
+        'signalbox_b_total{kind="user"} 1',
+    ]
+    assert (plain.value(), by_kind.value(kind="user"), by_kind.value(kind="never")) == (1.5, 1, 0)
+
+
+def test_a_gauge_is_set_moved_or_read(registry: Registry) -> None:
+    gauge = Gauge("signalbox_g", "Now.", registry=registry)
+    gauge.set(5)
+    gauge.inc(2)
+    gauge.dec()
+    read = Gauge("signalbox_r", "Read.", read=lambda: 42, registry=registry)
+    assert (gauge.value(), read.value()) == (6, 42)
+    assert "signalbox_g 6\n" in registry.exposition()
+    assert "signalbox_r 42\n" in registry.exposition()
+
+
+def test_a_histogram_counts_up_to_each_bound(registry: Registry) -> None:
+    sizes = Histogram("signalbox_h", "Sizes.", labels=("op",), buckets=(1, 2.5), registry=registry)
+    for value in (0.5, 1, 2, 3):
+        sizes.observe(value, op="a")
+    assert registry.exposition().splitlines()[2:] == [
+        'signalbox_h_bucket{op="a",le="1"} 2',
+        'signalbox_h_bucket{op="a",le="2.5"} 3',
+        'signalbox_h_bucket{op="a",le="+Inf"} 4',
+        'signalbox_h_sum{op="a"} 6.5',
+        'signalbox_h_count{op="a"} 4',
+    ]
+    assert sizes.count(op="a") == 4
+
+
+def test_a_block_is_timed_also_when_it_raises(registry: Registry) -> None:
+    seconds = Histogram("signalbox_s", "Seconds.", registry=registry)
+    with pytest.raises(KeyError), seconds.time():
+        raise KeyError
+    assert seconds.count() == 1
+
+
+@pytest.mark.parametrize("name", ["a", "signalbox_", "signalbox_A", "signalbox_a-b", "signalbox_a\n", "other_a"])
+def test_a_bad_name_is_refused(registry: Registry, name: str) -> None:
+    with pytest.raises(ValueError, match="name"):
+        Counter(name, "Help.", registry=registry)
+
+
+def test_a_name_is_given_once(registry: Registry) -> None:
+    Counter("signalbox_a_total", "Help.", registry=registry)
+    with pytest.raises(ValueError, match="taken"):
+        Gauge("signalbox_a_total", "Help.", registry=registry)
+
+
+def test_labels_are_those_declared(registry: Registry) -> None:
+    counter = Counter("signalbox_a_total", "Help.", labels=("kind",), registry=registry)
+    with pytest.raises(ValueError, match="kind"):
+        counter.inc()
+    with pytest.raises(ValueError, match="kind"):
+        counter.inc(other="x")
+
+
+def test_a_label_with_too_many_values_ends_in_other(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "MAX_SERIES", 3)
+    counter = Counter("signalbox_a_total", "Help.", labels=("kind",), registry=registry)
+    for number in range(10):
+        counter.inc(kind=str(number))
+    assert counter.value(kind="other") == 7
+
+
+def test_nothing_is_lost_between_threads(registry: Registry) -> None:
+    counter = Counter("signalbox_a_total", "Help.", registry=registry)
+    sizes = Histogram("signalbox_h", "Help.", registry=registry)
+
+    def work() -> None:
+        for _ in range(2_000):
+            counter.inc()
+            sizes.observe(1)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (counter.value(), sizes.count()) == (16_000, 16_000)
+
+
+def test_all_of_ours_have_a_help_text_and_their_kind_of_name() -> None:
+    for name, metric in metrics.registry._metrics.items():
+        assert metric.help.endswith("."), name
+        assert name.endswith("_total") is isinstance(metric, Counter), name
