@@ -116,6 +116,12 @@ class Chart {
 
   // --- what is fetched ---
 
+  /** Something in this span is not as we know it. */
+  changed({ from, to }) {
+    const first = this.end - this.range;
+    if (to >= first) this.want({ from: Math.max(from, first), to });
+  }
+
   reload() {
     this.whole = true;
     this.want({ from: seconds() - this.range, to: seconds() });
