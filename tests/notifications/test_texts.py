@@ -78,7 +78,8 @@ def test_a_key_is_printable_ascii(key: object) -> None:
     ("written", "meant"),
     [
         ("2026-11-21T08:10:00+01:00", NOW), ("2026-11-21T07:10:00Z", NOW), ("1795245000", NOW), (1795245000, NOW), (1795245000.0, NOW),
-        ("30m", NOW + timedelta(minutes=30)), ("2h", NOW + timedelta(hours=2)), ("3d", NOW + timedelta(days=3)), ("45s", NOW + timedelta(seconds=45)),
+        ("30m", NOW + timedelta(minutes=30)), ("2h", NOW + timedelta(hours=2)), ("3d", NOW + timedelta(days=3)),
+        ("45s", NOW + timedelta(seconds=45)),
     ],
 )  # fmt: skip
 def test_times_are_read_in_all_three_ways(written: object, meant: datetime) -> None:
@@ -88,8 +89,10 @@ def test_times_are_read_in_all_three_ways(written: object, meant: datetime) -> N
 @pytest.mark.parametrize(
     "written",
     [
-        "", "soon", "2026-11-21", "2026-11-21T07:10:00", "1795245000000", "-1", "0", "1e400", "nan", "٣٠m", "30 m", "0m", "99999999d", "m30",
-        "2026-02-30T00:00:00Z", "10000-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", True, None, [], float("nan"), float("inf"), 2**63, "x" * 1000,
+        "", "soon", "2026-11-21", "2026-11-21T07:10:00", "1795245000000", "-1", "0", "1e400", "nan", "٣٠m", "30 m", "0m",
+        "99999999d", "m30",
+        "2026-02-30T00:00:00Z", "10000-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", True, None, [], float("nan"), float("inf"), 2**63,
+        "x" * 1000,
     ],
 )  # fmt: skip
 def test_a_time_that_cannot_be_meant_is_refused(written: object) -> None:
