@@ -11,9 +11,8 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
-from core import embedded, server
+from core import databases, embedded, server
 from core.supervisor import Program, Supervisor
-
 
 QUEUES = "live,delivery,bulk"
 # Celery says at every start that root is not wise because of pickle, which we never read.
@@ -46,7 +45,7 @@ def run() -> int:
         check_redis(settings.REDIS_URL)
     call_command("prepare")
     call_command("demo")
-    _close_connections()
+    databases.close()
     with lock:
         return Supervisor(programs(data_dir=settings.DATA_DIR, redis_url=settings.REDIS_URL)).run()
 
@@ -70,13 +69,6 @@ def check_redis(url: str) -> None:
             client.ping()
     except (redis.RedisError, OSError, ValueError) as error:
         raise CannotStart(f"REDIS_URL cannot be reached: {' '.join(str(error).split())}") from error
-
-
-def _close_connections() -> None:
-    """The supervisor needs no database; what it holds open would be held for days."""
-    from django.db import connections
-
-    connections.close_all()
 
 
 def programs(*, data_dir: Path, redis_url: str) -> list[Program]:

@@ -201,6 +201,7 @@ LOGGING = {
         "kombu": {"level": "WARNING"},
         "django_celery_beat": {"level": "WARNING"},
         "asyncio": {"level": "WARNING"},
+        "psycopg.pool": {"level": "ERROR"},
         "httpx": {"level": "WARNING"},
     },
 }

@@ -3,9 +3,8 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
 
-from core import demo
+from core import databases, demo
 
 
 class Command(BaseCommand):
@@ -13,10 +12,10 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if databases.unapplied_migrations():
+            raise CommandError("The database is not made yet: run `python manage.py prepare`.")
         try:
             for line in demo.make():
                 self.stdout.write(line)
         except demo.OtherPeople as error:
             raise CommandError(str(error)) from error
-        except DatabaseError as error:
-            raise CommandError(f"The demo could not be made: {' '.join(str(error).split())}. Run `python manage.py prepare`.") from error

@@ -4,10 +4,9 @@ from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db import DatabaseError
 
-from core import frontend
+from core import databases, frontend
 
 
 class Command(BaseCommand):
@@ -25,16 +24,11 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _migrate(self) -> None:
+        waiting = databases.unapplied_migrations()
+        if not waiting:
+            return
+        self.stdout.write(f"Updating the database: {waiting} migrations.")
         try:
-            waiting = unapplied()
-            if waiting:
-                self.stdout.write(f"Updating the database: {waiting} migrations.")
-                call_command("migrate", verbosity=0, interactive=False)
+            call_command("migrate", verbosity=0, interactive=False)
         except DatabaseError as error:
-            raise CommandError(f"The database cannot be used: {' '.join(str(error).split())}") from error
-
-
-def unapplied() -> int:
-    """How many migrations the database still waits for. Raises DatabaseError when it cannot be asked."""
-    executor = MigrationExecutor(connection)
-    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+            raise databases.unusable(error) from error

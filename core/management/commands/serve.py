@@ -8,10 +8,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connections
 
-from core import server
-from core.management.commands.prepare import unapplied
+from core import databases, server
 from core.supervisor import Program, Supervisor
 
 
@@ -45,12 +43,8 @@ def _check_server() -> None:
 
 def _check_database() -> None:
     """Refuse to start on a database that cannot be used, or that is not made yet."""
-    try:
-        waiting = unapplied()
-    except DatabaseError as error:
-        raise CommandError(f"The database cannot be used: {' '.join(str(error).split())}") from error
-    finally:
-        connections.close_all()
+    waiting = databases.unapplied_migrations()
+    databases.close()
     if waiting:
         raise CommandError(f"The database waits for {waiting} migrations: run `python manage.py prepare`.")
 
