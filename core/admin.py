@@ -72,7 +72,8 @@ class ApiTokenAdmin(ModelAdmin):
         return tokens if request.user.is_superuser else tokens.filter(user_id=request.user.pk)
 
     def get_form(self, request: HttpRequest, obj: ApiToken | None = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:
-        return TokenForm if obj is None else super().get_form(request, obj, change, **kwargs)
+        # Through the factory, which is what asks formfield_for_foreignkey.
+        return super().get_form(request, obj, change, **({"form": TokenForm} if obj is None else {}), **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
         return NEW if obj is None else KNOWN

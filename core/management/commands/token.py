@@ -74,7 +74,10 @@ def _time(text: str | None, *, now: datetime) -> datetime | None:
     span = re.fullmatch(r"([1-9][0-9]{0,4})([mhd])", text, re.ASCII)
     if span:
         return now + timedelta(**{_UNITS[span[2]]: int(span[1])})
-    time = parse_datetime(text)
+    try:
+        time = parse_datetime(text)
+    except ValueError:
+        time = None
     if time is None or time.tzinfo is None or time <= now:
         raise CommandError("--expires is a time to come: 30m, 2h, 90d, or a time with offset as in 2030-01-01T00:00:00Z.")
     return time
