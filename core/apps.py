@@ -11,5 +11,8 @@ class CoreConfig(AppConfig):
 
         from core import health, idempotency, jobs, signins  # noqa: F401  (signins listens for sign-ins)
 
+        from core.delivery import authority
+
+        authority.connect()
         jobs.register("note_worker_alive", health.note_worker_alive, queue="live", every=5)
         jobs.register("forget_intents", lambda: idempotency.forget_expired(now=timezone.now()), queue="bulk", every=3600)

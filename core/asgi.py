@@ -18,6 +18,8 @@ from django.utils.module_loading import import_string  # noqa: E402
 from core import jobs  # noqa: E402
 from core.delivery.consumer import LiveConsumer  # noqa: E402
 from core.delivery.hub import hub  # noqa: E402
+from core.delivery.longpoll import long_poll, waits  # noqa: E402
+from core.delivery.sse import event_stream  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -42,6 +44,16 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await _socket(scope, receive, send)
     elif scope["type"] == "http":
+        await _http(scope, receive, send)
+
+
+async def _http(scope: Scope, receive: Receive, send: Send) -> None:
+    """Streams and waiting requests hold no thread; everything else is Django's."""
+    if scope["path"] == "/live/sse":
+        await event_stream(scope, receive, send)
+    elif waits(scope):
+        await long_poll(django_application, scope, receive, send)
+    else:
         await django_application(scope, receive, send)  # type: ignore[arg-type]
 
 

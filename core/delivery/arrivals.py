@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.db import DatabaseError
 
-from core.delivery import history, identity, wire
+from core.delivery import history, identity
 from core.delivery.channel import ChannelName, Keeps, Kind, Reader, UnknownKind, registry
 from core.delivery.connection import Connection, Join
 from core.delivery.executor import on_executor
 from core.delivery.hub import Hub, hub
 from core.delivery.identity import Credential
 from core.delivery.position import Position
+from core.delivery.recheck import readable
 from core.delivery.topic import Topic
 
 logger = logging.getLogger(__name__)
@@ -76,14 +77,18 @@ class Arrivals:
             self._hub.close(arrival.connection, 1013, retry_ms=2000)
 
     async def _serve(self, batch: Sequence[Arrival]) -> None:
+        await self._hub.authority.wait()
+        known = self._hub.authority_head
         await self._identify(batch)
         batch = [arrival for arrival in batch if not arrival.connection.closing]
         self._refuse_unknown(batch)
         for arrival in batch:
             arrival.allowed = [name for name in arrival.join.at if str(name) not in arrival.refused]
-        readable = await on_executor(_readable, _asked(batch))
-        topics = await self._open(batch, readable)
+        topics = await self._open(batch, await on_executor(readable, _asked(batch)))
         await self._reach_back(batch, topics)
+        if self._hub.authority_head != known:
+            # Somebody lost rights while we asked: check these again before their first byte.
+            self._hub.recheck.hold([arrival.connection for arrival in batch])
         for arrival in batch:
             if not arrival.connection.closing:
                 self._answer(arrival, topics)
@@ -96,8 +101,10 @@ class Arrivals:
             connection = arrival.connection
             if connection.closing or arrival.credential is None:
                 continue
-            connection.reader = known[arrival.credential]
-            if not connection.reader.user and self._hub.is_crowded(connection.address):
+            connection.credential, connection.reader = arrival.credential, known[arrival.credential]
+            if self._hub.recheck.refuses(connection.reader):
+                self._hub.close(connection, 4401)
+            elif not connection.reader.user and self._hub.is_crowded(connection.address):
                 self._hub.close(connection, 4429, retry_ms=10_000)
             else:
                 self._hub.admit(connection)
@@ -113,13 +120,13 @@ class Arrivals:
                 if name.kind == "system":
                     arrival.refused[str(name)] = "not_found"
 
-    async def _open(self, batch: Sequence[Arrival], readable: Collection[tuple[Reader, ChannelName]]) -> dict[ChannelName, Topic]:
+    async def _open(self, batch: Sequence[Arrival], allowed: Collection[tuple[Reader, ChannelName]]) -> dict[ChannelName, Topic]:
         for arrival in batch:
             reader = arrival.connection.reader
             for name in arrival.allowed:
-                if (reader, name) not in readable:
+                if (reader, name) not in allowed:
                     arrival.refused[str(name)] = "not_found"
-            arrival.allowed = [name for name in arrival.allowed if (reader, name) in readable]
+            arrival.allowed = [name for name in arrival.allowed if (reader, name) in allowed]
         topics = {name: self._hub.topic(name) for arrival in batch for name in arrival.allowed}
         # Join before reading: an event committed in between waits in the mailbox and is dropped as a duplicate.
         await self._join([topic for topic in topics.values() if not topic.joined])
@@ -167,7 +174,7 @@ class Arrivals:
         if not connection.outlet.has_credit:
             self._hub.close(connection, 1013)
             return
-        connection.outlet.send_text(wire.reply(arrival.join.number, **wire.standing(at, arrival.refused)))
+        connection.outlet.send_answer(arrival.join.number, at, arrival.refused)
         self._hub.bring_on(connection)
 
 
@@ -179,13 +186,6 @@ def _asked(batch: Sequence[Arrival]) -> dict[Kind, tuple[set[Reader], set[str]]]
             readers.add(arrival.connection.reader)
             keys.add(name.key)
     return asked
-
-
-def _readable(asked: Mapping[Kind, tuple[set[Reader], set[str]]]) -> set[tuple[Reader, ChannelName]]:
-    """What these readers may read, one question to each kind."""
-    return {
-        (reader, ChannelName(kind.name, key)) for kind, (readers, keys) in asked.items() for reader, key in kind.readable(readers, keys)
-    }
 
 
 arrivals = Arrivals(hub)

@@ -12,6 +12,7 @@ from core.delivery.position import BadPosition, Position
 
 if TYPE_CHECKING:
     from core.delivery.forms import Form
+    from core.delivery.identity import Credential
     from core.delivery.outlet import Outlet
     from core.delivery.topic import Subscription
 
@@ -98,13 +99,19 @@ class Connection:
     opened_at: float  # monotonic
     id: str = ""
     address: str = ""
+    credential: "Credential" = None  # type: ignore[assignment]  # set before it is admitted
     reader: Reader = field(default_factory=Reader)
+    held: bool = False  # being checked again: gets nothing meanwhile
     resumed: bool = False
     admitted: bool = False
     closing: bool = False
     full_since: float | None = None
     subscriptions: dict[str, "Subscription"] = field(default_factory=dict)
     bad_frames: int = 0
+
+    def channels(self) -> list[ChannelName]:
+        """The channels that it is subscribed to."""
+        return [subscription.topic.name for subscription in self.subscriptions.values()]
 
     def on_frame(self, *, text: str | None, binary: bytes | None, now: float) -> list[Effect]:
         """Say what a frame from the client asks for. A frame that cannot be read gets an error reply, the fifth one closes."""

@@ -77,3 +77,23 @@ class HtmlForm:
 
     def resync(self, channels: Sequence[str]) -> str:
         return wire.signal_resync(channels)
+
+
+class JsonForm:
+    """Events as machines take them: a line per event, the offset before its JSON, so that a stream can name its position."""
+
+    __slots__ = ("language", "share")
+
+    def __init__(self) -> None:
+        self.language = "en"
+        self.share: Any = ("json",)
+
+    def frame(self, channel: ChannelName, span: Range, entries: Sequence[Entry], user: str) -> str:
+        mine = [entry.event for entry in entries if entry.is_for(user)]
+        return "\n".join([f"{event.offset} {wire.dump(wire.json_event(str(channel), span.epoch, event))}" for event in mine])
+
+    def unranged(self, channel: ChannelName, html: str) -> str:
+        return ""  # counts are drawn, not told
+
+    def resync(self, channels: Sequence[str]) -> str:
+        return wire.signal_resync(channels)

@@ -11,20 +11,23 @@ import random
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import DatabaseError
 
-from core.delivery import figures, history, wire
+from core.delivery import failpoints, figures, history
+from core.delivery.authority import CHANNEL as AUTHORITY
 from core.delivery.broker import HUB_GROUP, broker
 from core.delivery.channel import BadChannel, ChannelName, Event, Keeps, Kind, registry
 from core.delivery.connection import Connection
 from core.delivery.executor import on_executor
 from core.delivery.forms import Entry
 from core.delivery.position import Range
+from core.delivery.recheck import SLICE as CHECKED
+from core.delivery.recheck import Recheck
 from core.delivery.relay import EVERY, Relay
 from core.delivery.sequencer import Batch
 from core.delivery.topic import PACE, Subscription, Topic, topic_of
@@ -41,6 +44,7 @@ WATCH = 0.25  # seconds between two looks at connections without credit
 TURN = 0.005  # seconds of fan-out before others get the loop
 RETRY = 0.5  # seconds after the database failed
 COUNT_PAUSE = 0.05  # seconds in which dirty people are gathered
+RECHECK = 60.0  # seconds
 
 
 class Hub:
@@ -66,6 +70,8 @@ class Hub:
         self._counting = False
         self._relay = Relay()
         self._rejoin_at = 0.0
+        self.recheck = Recheck(self)
+        self.authority = asyncio.Event()  # set once we hold system:authority; before that nobody is served
 
     # --- life ---
 
@@ -76,8 +82,9 @@ class Hub:
             return
         self._reset()
         self.loop = broker.hub_loop = loop
-        for work in (self._listen, self._poll_forever, self._relay_forever, self._watch_forever):
-            self._spawn(work())
+        for work in (self._listen, self._poll_forever, self._relay_forever, self._watch_forever, self._recheck_forever):
+            self.spawn(work())
+        self.spawn(self._hold_authority())
 
     async def stop(self) -> None:
         """End all of the hub's tasks; connections are left as they are."""
@@ -97,7 +104,8 @@ class Hub:
             await asyncio.sleep(min(pause, 0.05))
         await self.stop()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run work as a task of the hub: it ends with it, and its failure is logged."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -147,7 +155,7 @@ class Hub:
         self._rejoin_at = time.monotonic() + REJOIN
         for topic in self.topics.values():
             topic.joined = False
-        self._spawn(self.join(list(self.topics.values())))
+        self.spawn(self.join(list(self.topics.values())))
 
     async def join(self, topics: Iterable[Topic]) -> None:
         """Join the groups of these channels. A layer that is away changes nothing: the poll serves them meanwhile."""
@@ -227,7 +235,17 @@ class Hub:
     async def _advance(self, topic: Topic, span: Range, events: Sequence[Event]) -> None:
         entries = topic.take(span, events)
         self._note_lag(events)
+        await self._take_effect(topic, entries)
+
+    async def _take_effect(self, topic: Topic, entries: Sequence[Entry]) -> None:
+        """What new events mean to this process: revocations, counts, waiting requests, and everybody who watches."""
+        if topic.text == AUTHORITY:
+            for entry in entries:
+                self.recheck.on_revoked(entry.event.data)
+            return
         self._mark_dirty(topic, entries)
+        for waiter in topic.waiters:
+            waiter.set()
         await self._fan_out_paced(topic)
 
     @staticmethod
@@ -245,7 +263,7 @@ class Hub:
                 await self._flush(topic)
             else:
                 topic.flush_planned = True
-                asyncio.get_running_loop().call_later(wait, lambda: self._spawn(self._flush(topic)))
+                asyncio.get_running_loop().call_later(wait, lambda: self.spawn(self._flush(topic)))
 
     async def _flush(self, topic: Topic) -> None:
         topic.flush_planned = False
@@ -258,6 +276,7 @@ class Hub:
         plans: dict[Any, list[tuple[int, str]] | None] = {}
         for subscription in list(topic.subscriptions.values()):
             self._serve(topic, subscription, plans)
+            failpoints.hit("mid_fanout")
             if time.monotonic() - turn > TURN:
                 await asyncio.sleep(0)
                 turn = time.monotonic()
@@ -265,7 +284,7 @@ class Hub:
     def _serve(self, topic: Topic, subscription: Subscription, plans: dict[Any, list[tuple[int, str]] | None] | None = None) -> None:
         """Send one subscriber what she has not got. What cannot be sent now is left for the read, the credit or the answer it waits for."""
         connection, cursor = subscription.connection, subscription.cursor
-        if cursor >= topic.head or connection.closing:
+        if cursor >= topic.head or connection.closing or connection.held:
             return
         share = (cursor, topic.head, connection.form.share)
         frames = plans.get(share) if plans is not None else None
@@ -288,20 +307,22 @@ class Hub:
                 self._hold(connection)
                 return
             if text:
-                connection.outlet.send_text(text)
+                connection.outlet.send_frame(text, topic.text, topic.epoch, end)
                 figures.deliveries.inc()
             subscription.cursor = end
 
     def _send_unranged(self, connection: Connection, name: ChannelName, html: str) -> None:
-        if html and not connection.closing and connection.outlet.has_credit:
-            connection.outlet.send_text(connection.form.unranged(name, html))
+        if html and not connection.closing and not connection.held and connection.outlet.has_credit:
+            text = connection.form.unranged(name, html)
+            if text:
+                connection.outlet.send_text(text)
 
     # --- personal answers ---
 
     def _personalise_soon(self, topic: Topic) -> None:
         if not topic.personalising:
             topic.personalising = True
-            self._spawn(self._personalise(topic))
+            self.spawn(self._personalise(topic))
 
     async def _personalise(self, topic: Topic) -> None:
         """Ask the kind once per event for all local people who have no answer yet, then go on."""
@@ -323,7 +344,7 @@ class Hub:
         self._missing[topic.text] = min(after, self._missing.get(topic.text, after))
         if not self._reading:
             self._reading = True
-            self._spawn(self._read())
+            self.spawn(self._read())
 
     async def _read(self) -> None:
         try:
@@ -349,9 +370,9 @@ class Hub:
             return
         topic.look_back(stretch.epoch, stretch.start, stretch.events)
         if stretch.end > topic.head:
-            entries = topic.take(Range(stretch.epoch, topic.head, stretch.end), stretch.events)
-            self._mark_dirty(topic, entries)
-        await self._fan_out_paced(topic)
+            await self._take_effect(topic, topic.take(Range(stretch.epoch, topic.head, stretch.end), stretch.events))
+        else:
+            await self._fan_out_paced(topic)
         if not stretch.whole:
             self.read_soon(topic, topic.head)
 
@@ -364,6 +385,8 @@ class Hub:
         ]
         if stretch.epoch != topic.epoch or stretch.head > topic.head:
             topic.open(stretch.epoch, stretch.head)
+        if topic.text == AUTHORITY:
+            self.recheck.hold(self.connections)  # a gap in authority: everybody is checked
         for subscription in far:
             self.resync(subscription)
 
@@ -373,7 +396,7 @@ class Hub:
         subscription.cursor = topic.head
         figures.resyncs.inc()
         if connection.outlet.has_credit and not connection.closing:
-            connection.outlet.send_text(connection.form.resync([topic.text]))
+            connection.outlet.send_resync(connection.form.resync([topic.text]), topic.text, topic.epoch, topic.head)
         else:
             self.close(connection, 1013)
 
@@ -405,8 +428,39 @@ class Hub:
         else:
             await self.join([topic for topic in self.topics.values() if not topic.joined])
         late = time.monotonic() - LINGER
-        for topic in [t for t in self.topics.values() if t.empty_since is not None and t.empty_since < late]:
+        for topic in [t for t in self.topics.values() if t.empty_since is not None and t.empty_since < late and not t.waiters]:
             await self._leave(topic)
+
+    # --- authority ---
+
+    async def _hold_authority(self) -> None:
+        """Hold system:authority for ever, from a position read after joining it."""
+        topic = self.topic(ChannelName.parse(AUTHORITY))
+        topic.empty_since = None
+        while True:
+            try:
+                await self.join([topic])
+                standing = (await on_executor(history.standings, [AUTHORITY]))[AUTHORITY]
+                await self.open(topic, standing.epoch, standing.head)
+            except DatabaseError:
+                await asyncio.sleep(RETRY)
+            else:
+                self.authority.set()
+                return
+
+    @property
+    def authority_head(self) -> int:
+        """How far this process knows of revocations."""
+        return self.topics[AUTHORITY].head
+
+    async def _recheck_forever(self) -> None:
+        """Check everybody once a minute: rights that somebody changed by raw SQL."""
+        while True:
+            await asyncio.sleep(RECHECK * random.uniform(0.8, 1.0))
+            everybody = list(self.connections)
+            for start in range(0, len(everybody), CHECKED):
+                with contextlib.suppress(DatabaseError):  # the next minute comes
+                    await self.recheck.check([one for one in everybody[start : start + CHECKED] if not one.closing])
 
     # --- the relay ---
 
@@ -438,7 +492,7 @@ class Hub:
     def _count_soon(self) -> None:
         if not self._counting:
             self._counting = True
-            self._spawn(self._count())
+            self.spawn(self._count())
 
     async def _count(self) -> None:
         """Count all dirty local people in one query that begins after the marks."""
@@ -478,6 +532,10 @@ class Hub:
             limit = settings.MAX_CONNECTIONS_PER_USER
             if limit and len(tabs) > limit:
                 self.close(min(tabs, key=lambda tab: tab.opened_at), 4409)
+
+    def of_user(self, user: str) -> Collection[Connection]:
+        """The connections of one person in this process."""
+        return self._of_user.get(user, ())
 
     def is_crowded(self, address: str) -> bool:
         """Whether an address has as many anonymous connections as it may."""
@@ -547,13 +605,7 @@ class Hub:
         if connection.closing:
             return
         connection.closing = True
-        outlet = connection.outlet
-        if retry_ms is not None and outlet.has_credit:
-            outlet.send_text(wire.signal_closing(retry_ms))
-        if outlet.has_credit:
-            outlet.send({"type": "websocket.close", "code": code})
-        else:
-            outlet.abort()
+        connection.outlet.close(code, retry_ms=retry_ms)
         self.dismiss(connection)
 
     # --- credit ---

@@ -6,8 +6,10 @@ a contract test (tests/core/delivery/test_outlet.py).
 
 import asyncio
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, MutableMapping
 from typing import Any
+
+from core.delivery import wire
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -65,7 +67,29 @@ class Outlet:
         return self._credit == 0 or bytes_held(self._transport) < self._credit
 
     def send_text(self, text: str) -> None:
+        """Send one message that covers no range."""
         self.send({"type": "websocket.send", "text": text})
+
+    def send_answer(self, number: int, at: Mapping[str, tuple[str, bool]], refused: Mapping[str, str]) -> None:
+        """Answer a resume or subscribe: where each channel stands (position, recovered) and why others were refused."""
+        self.send_text(wire.reply(number, **wire.standing(at, refused)))
+
+    def send_frame(self, text: str, channel: str, epoch: str, end: int) -> None:
+        """Send one frame that brings a channel to `end`."""
+        self.send_text(text)
+
+    def send_resync(self, text: str, channel: str, epoch: str, head: int) -> None:
+        """Tell the client to start a channel again from a snapshot; it stands at `head` from here on."""
+        self.send_text(text)
+
+    def close(self, code: int, *, retry_ms: int | None = None) -> None:
+        """Close with a code and a hint when to come back; a client that cannot even take that is dropped."""
+        if retry_ms is not None and self.has_credit:
+            self.send_text(wire.signal_closing(retry_ms))
+        if self.has_credit:
+            self.send({"type": "websocket.close", "code": code})
+        else:
+            self.abort()
 
     def send(self, message: MutableMapping[str, Any]) -> None:
         """Hand over one message; call only with credit. Without a task, unless the server makes us wait."""

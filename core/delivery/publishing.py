@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connections, router, transaction
 
-from core.delivery import payload, wire
+from core.delivery import failpoints, payload, wire
 from core.delivery.channel import BadChannel, ChannelName, EventType, Keeps, registry
 from core.models import Event
 
@@ -51,6 +51,7 @@ def publish_many(events: Iterable[NewEvent]) -> list[int]:
     alias = _alias()
     made = Event.objects.using(alias).bulk_create(rows, batch_size=2000)
     _sequence_on_commit(alias, {row.pk: row.channel for row in made})
+    failpoints.hit("before_commit")
     return [row.pk for row in made]
 
 
@@ -131,6 +132,7 @@ def _sequence_on_commit(alias: str, events: dict[int, str]) -> None:
 def _drain(waiting: _Waiting) -> None:
     from core.delivery import sequencer
 
+    failpoints.hit("after_commit")
     events, waiting.events = waiting.events, {}
     if events:
         sequencer.sequence_committed(events)

@@ -16,7 +16,7 @@ from django.db import DatabaseError, OperationalError, connections, router, tran
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from core.delivery import figures, history
+from core.delivery import failpoints, figures, history
 from core.delivery.channel import ChannelName, Keeps, Kind, registry
 from core.delivery.channel import Event as Travelling
 from core.delivery.compaction import Entry, compact, subject
@@ -70,6 +70,7 @@ def _sequence_and_broadcast(channels: set[str]) -> None:
     try:
         while full:
             outcome = sequence(channels)
+            failpoints.hit("sequenced")
             broker.broadcast(outcome.batches)
             broker.number_later(outcome.later)
             full = outcome.full
@@ -123,6 +124,7 @@ def _pass(alias: str, names: Sequence[str], *, skip_locked: bool) -> Outcome:
             life = history.epoch()
             while not outcome.full and _number_locked(due, life, outcome):
                 pass
+            failpoints.hit("in_sequencer")
     return outcome
 
 

@@ -3,6 +3,7 @@
 Logs keep a ring of the newest events; state channels keep the newest event of every (slot, key) since the topic opened.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ class Topic:
         self.opened = False  # False: head is not known yet, batches wait in `early`
         self.early: list[tuple[Range, Sequence[Event]]] = []
         self.subscriptions: dict[Connection, Subscription] = {}
+        self.waiters: set[asyncio.Event] = set()  # requests that wait for news
         self.joined = False  # member of the layer's group
         self.empty_since: float | None = None
         self.flushed_at = 0.0

@@ -64,6 +64,18 @@ def push_unranged(channel: str, html: str) -> str:
     return dump({"channel": channel, "html": html})
 
 
+def json_event(channel: str, epoch: str, event: Event) -> dict[str, Any]:
+    """One event in the JSON form, as SSE (`as=json`) and long-poll give it."""
+    return {
+        "channel": channel,
+        "position": f"{epoch}:{event.offset}",
+        "type": event.type,
+        "key": event.key,
+        "data": event.data,
+        "at": event.at,
+    }
+
+
 def reply(number: int, **content: Any) -> str:
     return dump({"reply": number, "ok": True, **content})
 
