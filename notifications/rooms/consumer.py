@@ -22,7 +22,7 @@ from core.delivery.origins import header
 from core.delivery.position import BadPosition, Position
 from notifications.rooms import door, plain
 from notifications.rooms.actions import ClientIdTaken
-from notifications.rooms.door import Inside, SessionEnded, Visitor
+from notifications.rooms.door import Inside, NotMadeYet, SessionEnded, Visitor
 from notifications.rooms.lines import LineForm, LineOutlet
 from notifications.rooms.plain import BadFrame, Said
 from notifications.rooms.policy import NoSuchRoom, ReadOnly
@@ -148,8 +148,11 @@ class RoomSocket(PlainSocket):
                 return
             try:
                 inside = await on_executor(door.enter, self.slug, self.visitor)
+            except NotMadeYet:
+                self._stay_outside(connection)
+                return
             except NoSuchRoom:
-                await self._stay_outside(connection)
+                hub.close(connection, 4403)
                 return
             self.inside = inside
             waiting.discard(self)
@@ -157,10 +160,9 @@ class RoomSocket(PlainSocket):
             if await self._tell_history(connection, inside):
                 await self._go_live(connection, inside)
 
-    async def _stay_outside(self, connection: Connection) -> None:
-        """A room that exists is not for this visitor; one that does not may be made by its first message."""
-        may_come = settings.ROOMS_OPEN and is_slug(self.slug) and not await on_executor(door.existing, [self.slug])
-        if may_come:
+    def _stay_outside(self, connection: Connection) -> None:
+        """A room that nobody made can be made by its first message, where that is allowed."""
+        if settings.ROOMS_OPEN and is_slug(self.slug):
             waiting.add(self)
         else:
             hub.close(connection, 4403)

@@ -18,6 +18,10 @@ from notifications.rooms.plain import Said
 CHUNK = 100  # messages read at once
 
 
+class NotMadeYet(policy.NoSuchRoom):
+    """Nobody has made this room so far."""
+
+
 class SessionEnded(Exception):
     """The session that opened the socket is not valid any more."""
 
@@ -52,8 +56,13 @@ def visitor(credential: Credential, cookies: Mapping[str, str]) -> Visitor:
 
 
 def enter(slug: str, visitor: Visitor) -> Inside:
-    """Go into a room. Raises NoSuchRoom."""
-    room = policy.room_for_reader(slug, visitor.person)
+    """Go into a room. Raises NotMadeYet, and NoSuchRoom when it is not for this visitor."""
+    # Asked before: a room made in between is looked for again, and nobody takes it for a refusal.
+    there = existing([slug])
+    try:
+        room = policy.room_for_reader(slug, visitor.person)
+    except policy.NoSuchRoom as error:
+        raise error if there else NotMadeYet(slug) from error
     return Inside(room, delivered.positions([room.channel])[room.channel])
 
 

@@ -26,7 +26,7 @@ _OFFSET = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 @require_GET
 def directory(request: HttpRequest) -> HttpResponse:
     """The rooms that this person may enter, the one with the newest message first."""
-    request.live.read()
+    request.live.read()  # type: ignore[attr-defined]
     return render(request, "rooms/directory.html", {"rooms": listed(visitor(request))})
 
 
@@ -45,7 +45,7 @@ _LAST = {"name": "name", "text": "text", "at": "created_at"}
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
     """Open a room."""
-    request.live.read()
+    request.live.read()  # type: ignore[attr-defined]
     form = RoomForm(request.POST or None)
     if form.is_valid():
         given = form.cleaned_data
@@ -57,7 +57,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @require_GET
 def echo(request: HttpRequest) -> HttpResponse:
     """Try the connection by hand: talks to /ws/chat/, which needs no login, no Redis and no room."""
-    request.live.read()
+    request.live.read()  # type: ignore[attr-defined]
     return render(request, "rooms/echo.html")
 
 
@@ -92,7 +92,7 @@ def _room_or_404(slug: str, person: Person) -> Room:
 
 def _log(request: HttpRequest, room: Room) -> dict[str, Any]:
     """What the live region shows. Reads the position first: what is numbered after it arrives as an event."""
-    request.live.read(room.channel)
+    request.live.read(room.channel)  # type: ignore[attr-defined]
     before = _offset(request)
     rows = history.newest(room, count=history.NEWEST + 1, before=before)
     shown = rows[-history.NEWEST :]

@@ -1,12 +1,13 @@
 """Rooms of each openness, and the people at their doors: alice owns all, bob is a member of the club, charlie a stranger, and a guest."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from core.delivery import sequencer
+from core.delivery.hub import hub
 from core.models import Event
 from notifications.rooms import actions
 from notifications.rooms.models import Membership, Message, Room
@@ -67,3 +68,22 @@ def say() -> Callable[..., Message]:
         return message
 
     return post
+
+
+@pytest.fixture
+async def running_hub() -> AsyncIterator[None]:
+    await hub.start()
+    yield
+    await hub.stop()
+
+
+@pytest.fixture
+def cookies_of() -> Callable[[Any], str]:
+    """The Cookie header of somebody's browser."""
+
+    def make(user: Any) -> str:
+        client = Client()
+        client.force_login(user)
+        return "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
+
+    return make

@@ -1,0 +1,208 @@
+"""Rooms in Chromium: the lines of the systems before, word for word, and people who talk."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.support import browser as browsers
+from tests.support import machine, servers
+
+pytestmark = pytest.mark.browser
+
+GREETING = '{"type": "connection_established", "message": "You are now connected!"}'
+# The interface's lines name port 8000; Chromium is told where that is.
+LINE_A = """const socket = new WebSocket("ws://127.0.0.1:8000/ws/chat/"); socket.onmessage = (e) => console.log(e.data); socket.onopen = () => socket.send(JSON.stringify({message: "Hello Django"}));"""  # noqa: E501
+LINE_C = """let url = `ws://${window.location.host}/ws/socker-server/`; const chatSocket = new WebSocket(url); chatSocket.onmessage = function(e){ let data = JSON.parse(e.data); console.log('Data', data) }"""  # noqa: E501
+ROOT = "http://127.0.0.1:8000"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> servers.Site:
+    site = servers.make_site(tmp_path_factory.mktemp("rooms"), ROOMS_OPEN="1")
+    site.manage("demo")
+    return site
+
+
+@pytest.fixture(scope="module")
+def web(site: servers.Site) -> Iterator[servers.Web]:
+    """One process, no Redis anywhere."""
+    with site.web(ALLOWED_ORIGINS=ROOT) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def chromium(web: servers.Web) -> Iterator[Browser]:
+    where = f"--host-resolver-rules=MAP 127.0.0.1:8000 127.0.0.1:{web.port}"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=machine.chromium(), args=[*browsers.ARGUMENTS, where])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def new_page(chromium: Browser, site: servers.Site) -> Iterator[Callable[..., Page]]:
+    """A page of a new browser: of a guest, or of somebody who signs in."""
+    opened: list[tuple[Any, browsers.Watched]] = []
+
+    def make(name: str = "") -> Page:
+        context = browsers.new_context(chromium, reduced_motion="reduce")
+        opened.append((context, browsers.Watched(context)))
+        page = context.new_page()
+        if name:
+            password = json.loads((site.folder / "demo.json").read_text())["passwords"][name]
+            browsers.sign_in(page, ROOT, name=name, password=password)
+        return page
+
+    yield make
+    for context, watched in opened:
+        watched.check(*context.pages)
+        context.close()
+
+
+def run(page: Page, line: str) -> list[Any]:
+    """Run a line in the page; what it logs comes into the list."""
+    logged: list[Any] = []
+    page.on("console", lambda message: logged.append([argument.json_value() for argument in message.args]))
+    page.evaluate(f"() => {{ {line} window.lineSocket = typeof socket === 'undefined' ? chatSocket : socket; }}")
+    return logged
+
+
+def wait_for(page: Page, logged: list[Any], count: int) -> list[Any]:
+    for _ in range(200):
+        if len(logged) >= count:
+            return logged
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{count} lines were not logged: {logged}")
+
+
+@pytest.mark.parametrize("name", ["", "alice"])
+def test_line_a_logs_the_greeting_and_the_bare_answer(new_page: Callable[..., Page], name: str) -> None:
+    page = new_page(name)
+    page.goto(f"{ROOT}/rooms/")
+    logged = run(page, LINE_A)
+    assert wait_for(page, logged, 2) == [[GREETING], ["You said: Hello Django"]]
+
+
+def test_line_b_answers_bare_text_with_an_object(new_page: Callable[..., Page]) -> None:
+    page = new_page()
+    page.goto(f"{ROOT}/rooms/")
+    logged = run(page, LINE_A)
+    wait_for(page, logged, 2)
+    page.evaluate("""window.lineSocket.send("Hello Django")""")
+    assert wait_for(page, logged, 3)[2] == ['{"message": "Hello Django"}']
+
+
+def test_line_c_logs_the_greeting(new_page: Callable[..., Page]) -> None:
+    page = new_page()
+    page.goto(f"{ROOT}/rooms/")
+    logged = run(page, LINE_C)
+    assert wait_for(page, logged, 1) == [["Data", json.loads(GREETING)]]
+
+
+def test_line_d_talks_between_a_guest_and_a_person(new_page: Callable[..., Page]) -> None:
+    line = """const socket = new WebSocket("ws://127.0.0.1:8000/ws/chat/tutorial/"); socket.onmessage = (e) => console.log(e.data);"""
+    guest, alice = new_page(), new_page("alice")
+    pages = {guest: [], alice: []}
+    for page in pages:
+        page.goto(f"{ROOT}/rooms/")
+        pages[page] = run(page, line)
+        wait_for(page, pages[page], 1)
+    guest.evaluate("""window.lineSocket.send(JSON.stringify({message: "from the guest"}))""")
+    wait_for(alice, pages[alice], 2)
+    alice.evaluate("""window.lineSocket.send(JSON.stringify({message: "from alice"}))""")
+    heard = [[json.loads(entry[0]) for entry in wait_for(page, logged, 3)] for page, logged in pages.items()]
+    assert heard[0] == heard[1]
+    assert [message.get("user", "")[:6] for message in heard[0]] == ["", "guest-", "alice"]
+
+
+# --- the pages ---
+
+
+def say(page: Page, text: str) -> None:
+    page.locator("#say").fill(text)
+    page.locator("#say").press("Enter")
+
+
+def texts(page: Page) -> list[str]:
+    return page.locator("#messages .msg .text").all_inner_texts()
+
+
+def test_two_people_and_a_guest_talk(new_page: Callable[..., Page]) -> None:
+    alice, bob, guest = new_page("alice"), new_page("bob"), new_page()
+    pages = (alice, bob, guest)
+    for page in pages:
+        page.goto(f"{ROOT}/rooms/lobby/")
+    for number, page in enumerate(pages):
+        say(page, f"talk {number}")
+        for other in pages:
+            expect(other.get_by_text(f"talk {number}", exact=True)).to_have_count(1)
+    assert len({tuple(texts(page)) for page in pages}) == 1
+    guest.reload()
+    assert texts(guest) == texts(alice)
+
+
+def test_the_composer_is_empty_and_in_focus_after_sending_and_says_it_once(new_page: Callable[..., Page]) -> None:
+    page = new_page("bob")
+    page.goto(f"{ROOT}/rooms/lobby/")
+    for number in range(3):
+        say(page, f"quick {number}")
+        expect(page.get_by_text(f"quick {number}", exact=True)).to_have_count(1)
+        expect(page.locator("#say")).to_have_value("")
+        expect(page.locator("#say")).to_be_focused()
+
+
+def test_messages_are_grouped_by_author_under_a_rule_for_the_day(new_page: Callable[..., Page]) -> None:
+    page = new_page("charlie")
+    page.goto(f"{ROOT}/rooms/lobby/")
+    say(page, "group one")
+    expect(page.get_by_text("group one", exact=True)).to_have_count(1)
+    say(page, "group two")
+    second = page.locator(".msg", has_text="group two")
+    expect(second).to_have_class("msg follows")
+    expect(page.locator("#messages .day")).to_have_count(1)
+
+
+def test_markup_is_shown_and_does_nothing(new_page: Callable[..., Page]) -> None:
+    page = new_page()
+    page.goto(f"{ROOT}/rooms/lobby/")
+    say(page, '<img src=x onerror="document.title = 1"><b hx-get="/rooms/" hx-trigger="load">**bold**</b>')
+    message = page.locator(".msg", has_text="onerror").last
+    expect(message.locator("strong")).to_have_text("bold")
+    expect(message.locator("img, b[hx-get]")).to_have_count(0)
+
+
+def test_older_messages_come_above_in_order(new_page: Callable[..., Page], site: servers.Site) -> None:
+    code = (
+        "from notifications.rooms import actions; from notifications.rooms.policy import Room; from notifications.rooms.people import Person;"
+        "p = Person('guest:1', 'guest-1111'); r = actions.open_room('long', title='Long', access=Room.Access.GUESTS, owner=p);"
+        "[actions.post_message(r, author=p, text=f'line {n:03}') for n in range(120)]"
+    )
+    site.manage("shell", "-c", code)
+    page = new_page()
+    page.goto(f"{ROOT}/rooms/long/")
+    assert texts(page) == [f"line {number:03}" for number in range(70, 120)]
+    for count in (100, 120):
+        page.get_by_role("link", name="Load older").click()
+        expect(page.locator("#messages .msg")).to_have_count(count)
+    assert texts(page) == [f"line {number:03}" for number in range(120)]
+    expect(page.get_by_role("link", name="Load older")).to_have_count(0)
+    page.evaluate("scrollTo(0, 0)")
+    other = new_page()
+    other.goto(f"{ROOT}/rooms/long/")
+    say(other, "something new")
+    expect(page.get_by_role("button", name="1 new below")).to_be_visible()
+    page.get_by_role("button", name="1 new below").click()
+    expect(page.get_by_text("something new", exact=True)).to_be_in_viewport()
+
+
+def test_the_echo_page_answers_by_hand(new_page: Callable[..., Page]) -> None:
+    page = new_page()
+    page.goto(f"{ROOT}/rooms/echo/")
+    expect(page.locator("#echo-state")).to_have_text("Connected")
+    page.get_by_role("button", name="Send as JSON").click()
+    expect(page.get_by_text("You said: Hello Django")).to_have_count(1)
+    page.get_by_role("button", name="Send as text").click()
+    expect(page.locator("#echo-log .in").last).to_contain_text('{"message": "Hello Django"}')
