@@ -198,13 +198,13 @@ def _finish(made: Broadcast) -> None:
 
 def _insert_items(made: Broadcast, people: Any) -> int:
     """Give these people their rows by one INSERT ... SELECT; who has hers keeps it. Returns how many were written."""
-    quote = connection.ops.quote_name
-    key = get_user_model()._meta.pk.column
-    select, parameters = people.order_by().values_list("pk").query.sql_with_params()
-    # WHERE true: without it SQLite reads ON CONFLICT as a join's ON.
+    quote, user = connection.ops.quote_name, get_user_model()._meta
+    select, parameters = people.order_by().values("pk").query.sql_with_params()
+    # A WHERE must be there: without it SQLite reads ON CONFLICT as a join's ON.
     statement = (
         f"INSERT INTO {quote(InboxItem._meta.db_table)} (user_id, notification_id, arrived_at, version) "
-        f"SELECT meant.{quote(key)}, %s, %s, 1 FROM ({select}) AS meant WHERE true ON CONFLICT DO NOTHING"
+        f"SELECT {quote(user.pk.column)}, %s, %s, 1 FROM {quote(user.db_table)} WHERE {quote(user.pk.column)} IN ({select}) "
+        "ON CONFLICT DO NOTHING"
     )
     arrived_at = connection.ops.adapt_datetimefield_value(made.sent_at)
     with connection.cursor() as cursor:

@@ -1,0 +1,321 @@
+"""One message to many: at once on every page, in every inbox by a worker, nobody twice and nobody missed."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from core import jobs
+from core.delivery.channel import Reader, registry
+from notifications import actions, inbox
+from notifications.actions import broadcast
+from notifications.broadcasts import actions as broadcasts
+from notifications.broadcasts import schedules
+from notifications.errors import BadNotification
+from notifications.models import Broadcast, BroadcastChunk, InboxItem, Notification, Schedule
+
+from .conftest import carried, newest_event, shown, titles
+from .screen import Screen
+
+pytestmark = pytest.mark.django_db
+User = get_user_model()
+Browser = Callable[[Any], Client]
+
+
+@pytest.fixture
+def crowd(db: None) -> list[Any]:
+    return User.objects.bulk_create(User(username=f"u{n:03}") for n in range(25))
+
+
+def write_all(made: Broadcast, *, size: int = broadcasts.CHUNK) -> int:
+    chunks = 0
+    while broadcasts.write_chunk(made.pk, size=size):
+        chunks += 1
+    made.refresh_from_db()
+    return chunks
+
+
+# Sending
+
+
+def test_a_broadcast_is_one_event_for_everybody_and_its_rows_follow(alice: Any, crowd: list[Any]) -> None:
+    with jobs.collected() as woken, transaction.atomic():
+        made = broadcast("all", title="Maintenance at 22:00", sender=alice)
+    assert [event.data["broadcast"] for event in carried("audience:all")] == [made.pk]
+    assert (made.total, InboxItem.objects.count()) == (26, 0)
+    write_all(made)
+    assert (made.state, made.written, InboxItem.objects.count()) == ("done", 26, 26)
+    assert woken in ([], ["broadcasts_due"])  # on_commit does not run inside a test's transaction
+
+
+def test_a_broadcast_of_a_transaction_that_rolls_back_never_was(alice: Any) -> None:
+    with transaction.atomic():
+        broadcast("all", title="x")
+        transaction.set_rollback(True)
+    assert not Broadcast.objects.exists()
+    assert carried("audience:all") == []
+
+
+@pytest.mark.parametrize(
+    "bad", [{"title": ""}, {"title": "x", "url": "//evil"}, {"title": "x", "send_at": timezone.now() - timedelta(days=1)}]
+)
+def test_what_cannot_be_broadcast_is_refused_and_nothing_is_stored(alice: Any, bad: dict[str, Any]) -> None:
+    with pytest.raises(BadNotification):
+        broadcast("all", **bad)
+    assert not Notification.objects.exists()
+
+
+def test_a_broadcast_to_nobody_is_refused(alice: Any) -> None:
+    Group.objects.create(name="empty")
+    with pytest.raises(BadNotification):
+        broadcast("group:empty", title="x")
+    assert not Broadcast.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("audience", "channel", "meant"),
+    [("all", "audience:all", ["alice", "bob", "charlie"]), ("staff", "audience:staff", ["alice"]), ("group:ops", "audience:all", ["bob"])],
+)
+def test_only_those_who_are_meant_are_shown_it_and_have_it(
+    alice: Any, bob: Any, charlie: Any, audience: str, channel: str, meant: list[str]
+) -> None:
+    made = broadcast(audience, title="Listen")
+    people = [alice, bob, charlie]
+    assert [user.username for user in people if any("Listen" in html for html in shown(channel, user))] == meant
+    write_all(made)
+    assert [user.username for user in people if titles(user) == ["Listen"]] == meant
+    # Who catches up later is told by what is in her inbox.
+    assert [user.username for user in people if any("Listen" in html for html in shown(channel, user))] == meant
+
+
+def test_a_broadcast_to_a_queryset_is_for_those_whom_it_picked_then(crowd: list[Any], alice: Any) -> None:
+    made = broadcast(User.objects.filter(username__startswith="u00"), title="x")
+    User.objects.create_user("u009b")
+    write_all(made)
+    assert InboxItem.objects.count() == 10
+
+
+def test_people_made_after_the_send_are_not_meant(alice: Any, crowd: list[Any]) -> None:
+    made = broadcast("all", title="x")
+    late = User.objects.create_user("late")
+    write_all(made)
+    assert titles(late) == []
+    assert made.written == made.total == 26
+
+
+def test_whoever_read_it_elsewhere_is_shown_it_read_and_without_a_toast_when_she_catches_up(alice: Any) -> None:
+    made = broadcast("all", title="Listen")
+    assert "#toasts" in shown("audience:all", alice)[0]
+    broadcasts.ensure_items(alice)
+    actions.mark_read(alice, [made.notification_id])
+    late = shown("audience:all", alice)[0]
+    assert "#toasts" not in late
+    assert "Mark as unread" in late
+    actions.archive(alice, [made.notification_id])
+    assert shown("audience:all", alice)[0] == ""
+
+
+def test_a_hub_asks_about_all_its_people_in_a_fixed_number_of_queries(
+    alice: Any, bob: Any, crowd: list[Any], django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    broadcast("group:ops", title="x")
+    event = carried("audience:all")[0]
+    everybody = [str(user.pk) for user in User.objects.all()]
+    with django_assert_max_num_queries(3):
+        made = registry.kinds["audience"].personalise(event, "all", everybody)
+    assert list(made) == [str(bob.pk)]
+
+
+# Rows in chunks
+
+
+def test_rows_come_in_chunks_each_with_a_checkpoint_and_a_word_to_the_hubs(alice: Any, crowd: list[Any]) -> None:
+    made = broadcast("all", title="x")
+    assert write_all(made, size=10) == 3
+    chunks = list(BroadcastChunk.objects.order_by("number").values_list("number", "written"))
+    assert chunks == [(1, 10), (2, 10), (3, 6)]
+    grew = [event for event in carried("audience:all") if event.type == "inbox.grew"]
+    assert [(event.data["first"], event.data["last"]) for event in grew] == list(
+        BroadcastChunk.objects.order_by("number").values_list("first_user", "last_user")
+    )
+
+
+def test_a_hub_recounts_only_its_own_people_of_a_chunk() -> None:
+    from core.delivery.channel import Event
+
+    kind = registry.kinds["audience"]
+    grew = Event(1, "inbox.grew", "", {"first": "9", "last": "100"}, 0.0)
+    assert list(kind.dirtied(grew, "all", ["8", "9", "57", "100", "101", "1000"])) == ["9", "57", "100"]
+    keys = ["0a000000-0000-0000-0000-000000000000", "0b000000-0000-0000-0000-000000000000", "0c000000-0000-0000-0000-000000000000"]
+    uuids = Event(1, "inbox.grew", "", {"first": keys[0], "last": keys[1]}, 0.0)
+    assert list(kind.dirtied(uuids, "all", keys)) == keys[:2]
+    words = Event(1, "inbox.grew", "", {"first": "a", "last": "b"}, 0.0)
+    assert list(kind.dirtied(words, "all", ["c", "d"])) == ["c", "d"]
+
+
+def test_a_worker_killed_between_chunks_or_run_twice_writes_everybody_once(alice: Any, crowd: list[Any]) -> None:
+    made = broadcast("all", title="x")
+    broadcasts.write_chunk(made.pk, size=10)
+    # Killed inside the next chunk: all of it is undone.
+    with transaction.atomic():
+        broadcasts.write_chunk(made.pk, size=10)
+        transaction.set_rollback(True)
+    broadcasts.work_off_due()
+    broadcasts.work_off_due()
+    made.refresh_from_db()
+    assert (made.state, made.written) == ("done", 26)
+    assert InboxItem.objects.values("user").distinct().count() == InboxItem.objects.count() == 26
+
+
+def test_who_looks_before_her_row_is_written_has_it_and_keeps_its_state(alice: Any, bob: Any, browser_of: Browser) -> None:
+    made = broadcast("all", title="Listen")
+    browser = browser_of(bob)
+    assert "Listen" in browser.get("/inbox/").content.decode()
+    browser.post(f"/inbox/{made.notification_id}/read/")
+    write_all(made)
+    item = InboxItem.objects.get(user=bob)
+    assert item.read_at is not None
+    assert made.written == 2
+
+
+def test_a_page_during_the_writing_and_the_events_since_equal_a_fresh_page(alice: Any, crowd: list[Any], browser_of: Browser) -> None:
+    browser = browser_of(alice)
+    before = Screen.of(browser.get("/inbox/").content.decode())
+    mark = newest_event()
+    made = broadcast("all", title="Listen")
+    during, middle = Screen.of(browser.get("/inbox/").content.decode()), newest_event()
+    write_all(made, size=10)
+    for html in shown("audience:all", alice, after=mark):
+        before.apply(html)
+    for html in shown("audience:all", alice, after=middle):
+        during.apply(html)
+    fresh = Screen.of(browser.get("/inbox/").content.decode())
+    assert before.rows("inbox-list") == during.rows("inbox-list") == fresh.rows("inbox-list")
+    assert len(fresh.lists["inbox-list"]) == 1
+
+
+def test_badges_count_a_broadcast_as_soon_as_its_row_is_there(alice: Any, bob: Any) -> None:
+    made = broadcast("all", title="x")
+    write_all(made)
+    found = inbox.counts([str(alice.pk), str(bob.pk)], now=timezone.now())
+    assert [counts.unseen for counts in found.values()] == [1, 1]
+
+
+# Time
+
+
+def test_a_planned_broadcast_goes_out_when_it_is_due_and_once(alice: Any, bob: Any) -> None:
+    made = broadcast("all", title="Later", send_at=timezone.now() + timedelta(hours=1), sender=alice)
+    broadcasts.work_off_due()
+    assert carried("audience:all") == []
+    later = timezone.now() + timedelta(hours=1, seconds=1)
+    broadcasts.work_off_due(later)
+    broadcasts.work_off_due(later)
+    made.refresh_from_db()
+    assert made.state == "done"
+    assert len([event for event in carried("audience:all") if event.type == "broadcast.put"]) == 1
+    assert InboxItem.objects.count() == 2
+
+
+def test_a_planned_broadcast_whose_sender_lost_the_right_is_not_sent(alice: Any, bob: Any) -> None:
+    made = broadcast("all", title="Later", send_at=timezone.now() + timedelta(hours=1), sender=alice)
+    alice.user_permissions.remove(Permission.objects.get(codename="send_broadcast"))
+    broadcasts.work_off_due(timezone.now() + timedelta(hours=2))
+    made.refresh_from_db()
+    assert made.state == "cancelled"
+    assert carried("audience:all") == []
+
+
+def test_a_broadcast_that_has_expired_leaves_the_screens(alice: Any) -> None:
+    made = broadcast("all", title="Lunch", expires_at=timezone.now() + timedelta(hours=1))
+    write_all(made)
+    broadcasts.work_off_due(timezone.now() + timedelta(hours=2))
+    assert [event.type for event in carried("audience:all")][-1] == "broadcast.gone"
+    assert f'hx-target="#n-{made.notification_id}" hx-swap="delete"' in shown("audience:all", alice)[-1]
+
+
+def test_the_hourly_broadcast_is_sent_once_an_hour_by_however_many_beats(alice: Any) -> None:
+    now = datetime(2026, 11, 21, 14, 0, 3, tzinfo=UTC)
+    assert schedules.send_hourly(now) is not None
+    assert schedules.send_hourly(now + timedelta(minutes=1)) is None
+    assert schedules.send_hourly(now + timedelta(hours=1)) is not None
+    assert list(Schedule.objects.order_by("slot").values_list("slot__hour", flat=True)) == [14, 15]
+    assert Broadcast.objects.count() == 2
+
+
+def test_the_hourly_broadcast_starts_switched_off_and_its_row_is_in_the_admin(db: None) -> None:
+    from django_celery_beat.models import PeriodicTask
+
+    row = PeriodicTask.objects.get(task="workers.tasks.hourly_broadcast")
+    assert not row.enabled
+    assert str(row.crontab).startswith("0 * * * *")
+
+
+# Who reads which channel
+
+
+def test_audience_channels_are_read_by_those_they_name(alice: Any, bob: Any, charlie: Any, ops: Group) -> None:
+    User.objects.filter(pk=charlie.pk).update(is_active=False)
+    readers = {user.username: Reader(user=str(user.pk)) for user in (alice, bob, charlie)} | {"guest": Reader(guest="g")}
+    keys = ["all", "staff", f"group-{ops.pk}", "group-999", "nonsense"]
+    allowed = registry.kinds["audience"].readable(list(readers.values()), keys)
+    found = {name: {key for reader, key in allowed if reader == mine} for name, mine in readers.items()}
+    assert found == {"alice": {"all", "staff"}, "bob": {"all", f"group-{ops.pk}"}, "charlie": set(), "guest": set()}
+
+
+def test_progress_is_read_by_those_who_may_send(alice: Any, bob: Any) -> None:
+    made = broadcast("all", title="x", sender=alice)
+    readers = [Reader(user=str(alice.pk)), Reader(user=str(bob.pk)), Reader(guest="g")]
+    kind = registry.kinds["broadcast"]
+    assert kind.readable(readers, [str(made.pk)]) == {(readers[0], str(made.pk))}
+    write_all(made)
+    assert "2</span> of" in kind.render(carried(f"broadcast:{made.pk}")[-1], str(made.pk))
+    assert kind.snapshot(str(made.pk))[0]["data"] == {"state": "done", "total": 2, "written": 2}
+
+
+# The console
+
+
+def test_the_console_sends_and_leads_to_the_progress(alice: Any, bob: Any, ops: Group, browser_of: Browser) -> None:
+    browser = browser_of(alice)
+    page = browser.get("/admin/signalbox_notifications/broadcast/add/")
+    assert page.status_code == 200
+    said = {"title": "Listen", "body": "All of you", "url": "/rooms/", "priority": "2", "audience": "group", "group": ops.pk}
+    response = browser.post("/admin/signalbox_notifications/broadcast/add/", said)
+    made = Broadcast.objects.get()
+    assert response.headers["Location"] == f"/admin/signalbox_notifications/broadcast/{made.pk}/progress/"
+    assert (made.sender, made.total, made.notification.title) == (alice, 1, "Listen")
+    progress = browser.get(response.headers["Location"]).content.decode()
+    assert f'data-channel="broadcast:{made.pk}"' in progress
+    assert "Listen" in progress
+    assert browser.get("/admin/signalbox_notifications/broadcast/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"title": ""}, {"title": "\u202e"}, {"url": "javascript:alert(1)"}, {"audience": "group"}, {"audience": "nobody"}, {"priority": "9"}],
+)
+def test_the_console_says_what_is_wrong_and_stores_nothing(alice: Any, browser_of: Browser, bad: dict[str, str]) -> None:
+    said = {"title": "Listen", "priority": "2", "audience": "all"} | bad
+    response = browser_of(alice).post("/admin/signalbox_notifications/broadcast/add/", said)
+    assert response.status_code == 200
+    assert "errorlist" in response.content.decode()
+    assert not Broadcast.objects.exists()
+
+
+@pytest.mark.parametrize("address", ["add/", "", "1/progress/"])
+def test_the_console_is_for_those_who_may_send(alice: Any, bob: Any, charlie: Any, browser_of: Browser, address: str) -> None:
+    User.objects.filter(pk=bob.pk).update(is_staff=True)
+    page = f"/admin/signalbox_notifications/broadcast/{address}"
+    assert browser_of(bob).get(page).status_code == 403
+    assert browser_of(charlie).get(page).status_code == 302
+    assert browser_of(None).get(page).status_code == 302
+    assert browser_of(bob).post(page, {"title": "x", "audience": "all", "priority": "2"}).status_code in (403, 405)
+    assert not Broadcast.objects.exists()
