@@ -49,7 +49,8 @@ def tile(points: str, *, series: list[dict[str, object]] = SERIES) -> str:
     attributes = f"data-points-url='/points/' data-series='{json.dumps(series)}' data-range='900' data-unit='%' data-min='0'"
     chart = f"<div class='chart' id='w-1-chart' data-chart hx-morph-skip-children role='img' {attributes} data-points='{points}'></div>"
     news = '<i hidden id="w-1-new-cpu" data-series="cpu" data-new="{}"></i><i hidden id="w-1-changed" data-changed=""></i>'
-    return f'<section class="w c-12 r-4" id="w-1"><header>{legend}<span class=ranges data-ranges>{ranges}</span></header>{chart}{news}</section>'
+    header = f"<header>{legend}<span class=ranges data-ranges>{ranges}</span></header>"
+    return f'<section class="w c-12 r-4" id="w-1">{header}{chart}{news}</section>'
 
 
 def news(at: int, value: float, *, prev: int | None) -> str:
@@ -161,4 +162,6 @@ def test_the_legend_hides_a_series_and_the_pointer_shows_the_values(fake: FakeLi
 def test_a_chart_follows_the_width_of_its_tile(fake: FakeLive, page: Page) -> None:
     opened(fake, page, answer(20, cpu=[(20, 2)]))
     page.set_viewport_size({"width": 500, "height": 500})
-    page.wait_for_function("Math.abs(document.querySelector('.uplot').clientWidth - document.querySelector('.chart').clientWidth) < 2")
+    page.wait_for_function(
+        "() => Math.abs(document.querySelector('.uplot').clientWidth - document.querySelector('.chart').clientWidth) < 2"
+    )

@@ -410,3 +410,28 @@ def test_silence_ends_the_socket_and_a_ping_keeps_it(fake: FakeLive, page: Page)
     talk.say = lambda **_: None  # type: ignore[method-assign] # from here on it answers nothing
     page.clock.run_for(45_000)
     assert fake.socket().resume["at"] == {BOARD: f"{EPOCH}:41"}
+
+
+def test_only_what_changed_flashes_and_not_at_all_where_motion_is_reduced(fake: FakeLive, page: Page) -> None:
+    fake.pages["/"] = page_with(board(41, tile(1, "one"), tile(2, "two"), tile(3, "three")))
+    watch = """new MutationObserver((records) => records.forEach(({target}) => target.className === "just" && flashed.push(target.id)))
+    .observe(document.body, {subtree: true, attributeFilter: ["class"]})"""
+    page.add_init_script("window.flashed = []")
+    page.goto(fake.url)
+    page.evaluate(watch)
+    talk = fake.socket()
+    talk.answer()
+    talk.push(BOARD, 41, 42, fresh(1, "one") + fresh(2, "2"))
+    shows(page, "#w-2", "2")
+    page.wait_for_function("() => flashed.length && !document.querySelector('.just')")
+    page.emulate_media(reduced_motion="reduce")
+    talk.push(BOARD, 42, 43, fresh(3, "3"))
+    shows(page, "#w-3", "3")
+    assert page.evaluate("flashed") == ["w-2"]
+
+
+def test_what_may_not_be_seen_any_more_goes_dark_and_the_bar_says_so(fake: FakeLive, page: Page) -> None:
+    fake.statuses["/region/"] = 404
+    open_board(fake, page).say(signal="resync", channels=[BOARD])
+    expect(page.locator("#connection-bar")).to_contain_text("Part of this page is no longer open to you.")
+    expect(page.locator("#dashboard-7")).to_be_empty()

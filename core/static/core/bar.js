@@ -8,6 +8,7 @@ const emit = (name, detail) => document.dispatchEvent(new CustomEvent(name, { de
 const retry = () => emit("live:retry");
 const signIn = () => location.assign(`/accounts/login/?next=${encodeURIComponent(location.pathname + location.search)}`);
 
+const REFUSED = { kind: "ended", text: "Part of this page is no longer open to you.", label: "Reload", act: () => location.reload() };
 const ENDS = {
   replaced: { kind: "paused", text: "Paused in this tab.", label: "Resume", act: retry },
   full: { kind: "reconnecting", text: "Too many connections are open.", label: "Retry now", act: retry },
@@ -20,10 +21,12 @@ let broken = false; // long enough to be told
 let breaking = null;
 let back = null; // the timer of "Back online"
 let applied = 0;
+let refused = false; // something that can be seen on this page
 
 /** What the bar says now; null: nothing. */
 function saying() {
   if (now.state in ENDS) return ENDS[now.state];
+  if (refused) return REFUSED;
   if (broken) return { kind: "reconnecting", text: now.tries ? `Reconnecting (try ${now.tries}).` : "Connecting.", label: "Retry now", act: retry };
   if (now.waiting !== null) return { kind: "paused", text: `Paused, ${now.waiting} waiting.`, label: "Resume", act: () => emit("live:pause", false) };
   return back && { kind: "online", text: `Back online${applied ? `, ${applied} update${applied > 1 ? "s" : ""} applied` : ""}` };
@@ -71,6 +74,10 @@ document.addEventListener("live:state", ({ detail }) => {
     breaking = null;
     broken = false;
   }
+  show();
+});
+document.addEventListener("live:refused", () => {
+  refused ||= [...document.querySelectorAll("[data-refused]:not([hidden])")].some((region) => region.parentElement.checkVisibility());
   show();
 });
 document.addEventListener("live:applied", ({ detail }) => {

@@ -136,6 +136,7 @@ async function resumed(channel, position, recovered) {
 function refuse(name, why) {
   channels.delete(name);
   for (const region of regions.of(name)) region.dataset.refused = why;
+  emit("live:refused", name);
 }
 
 async function pushed(channel, frame) {
@@ -156,6 +157,7 @@ async function apply(channel, frame) {
     return channel.keep(frame);
   }
   const catchUp = ranged(frame) && frame.to <= channel.target;
+  const before = new Map(ids.map((id) => [id, part(id)?.textContent]));
   try {
     if (frame.html) await htmx.swap({ sourceElement: document.body, target: document.body, swap: "none", text: frame.html, catchUp });
   } catch (error) {
@@ -164,18 +166,22 @@ async function apply(channel, frame) {
   }
   const passed = ranged(frame) ? frame.to - channel.position.offset : 0;
   channel.applied(frame);
-  if (!catchUp) ids.forEach(flash);
+  if (!catchUp && !still.matches) ids.forEach((id) => flash(part(id), before.get(id)));
   return emit("live:applied", { channel: channel.name, ids, passed, catchUp });
 }
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-function flash(id) {
+/** What of an element flashes when it has changed: of a tile its value. */
+function part(id) {
   const element = document.getElementById(id);
-  const part = element?.matches(".w") ? element.querySelector(".value") : element;
-  if (!part || still.matches) return;
-  part.classList.add("just");
-  setTimeout(() => part.classList.remove("just"), 240);
+  return element?.matches(".w") ? element.querySelector(".value") : element;
+}
+
+function flash(element, before) {
+  if (!element || element.textContent === before) return;
+  element.classList.add("just");
+  setTimeout(() => element.classList.remove("just"), 240);
 }
 
 // --- hold and refetch ---
@@ -204,7 +210,9 @@ async function renew(channel) {
 
 async function replace(channel, answers) {
   const usable = answers.filter((answer) => answer.text);
-  if (answers.some((answer) => !answer.text && answer.region.isConnected)) return refuse(channel.name, "not_found");
+  const dark = answers.filter((answer) => answer.refused);
+  for (const { region } of dark) region.replaceChildren(); // what may not be seen any more is not left standing
+  if (dark.length) return refuse(channel.name, "not_found");
   for (const { region, text } of usable) {
     try {
       await htmx.swap({ sourceElement: region, target: region, swap: "outerMorph", text });

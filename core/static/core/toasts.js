@@ -59,14 +59,18 @@ function run(element) {
 function dismiss(element) {
   clearTimeout(timers.get(element)?.timer);
   timers.delete(element);
-  const focused = element.contains(document.activeElement);
+  const focused = element.querySelector(":focus-visible");
   element.remove();
   if (element.matches(".grouped")) missed = 0;
   layOut();
+  attend();
   if (focused) shown()[0]?.querySelector("a, button")?.focus();
 }
 
-function hold(value) {
+/** Nobody has six seconds for what she cannot see, or is reading, or has the focus in. */
+function attend() {
+  const value = document.hidden || box()?.matches(":hover") || box()?.contains(document.activeElement) || false;
+  if (value === held) return;
   held = value;
   for (const [element, state] of timers) {
     clearTimeout(state.timer);
@@ -112,8 +116,6 @@ document.addEventListener("keydown", (event) => {
   const toast = event.key === "Escape" && document.activeElement?.closest("#toasts .toast");
   if (toast) dismiss(toast);
 });
-const inside = (event) => event.target.closest?.("#toasts");
-document.addEventListener("pointerover", (event) => Boolean(inside(event)) !== held && !box()?.contains(document.activeElement) && hold(Boolean(inside(event))));
-document.addEventListener("focusin", (event) => inside(event) && hold(true));
-document.addEventListener("focusout", (event) => inside(event) && !event.relatedTarget?.closest("#toasts") && hold(false));
+for (const name of ["pointerover", "focusin", "visibilitychange"]) document.addEventListener(name, attend);
+document.addEventListener("focusout", () => setTimeout(attend));
 arrived(false);
