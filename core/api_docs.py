@@ -70,7 +70,15 @@ class Field:
     place: str
     type: str
     required: bool
-    description: str
+    description: list["Words"]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A piece of a description: prose, or what stood between backticks."""
+
+    text: str
+    code: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ class Shown:
     method: str
     path: str
     summary: str
-    paragraphs: list[str]
+    paragraphs: list[list["Words"]]
     curl: str
     fields: list[Field]
     answer: str
@@ -130,11 +138,16 @@ def _shown(schema: Mapping[str, Any], path: str, method: str, operation: Json) -
         method=method.upper(),
         path=path,
         summary=operation["summary"],
-        paragraphs=[" ".join(part.split()) for part in operation.get("description", "").split("\n\n") if part.strip()],
+        paragraphs=[_words(part) for part in operation.get("description", "").split("\n\n") if part.strip()],
         curl=_curl(path, method, operation, media, body),
         fields=[*_parameters(operation), *_members(schema, body.get("schema", {}))],
         answer=_answer(operation),
     )
+
+
+def _words(text: str) -> list[Words]:
+    pieces = " ".join(text.split()).split("`")
+    return [Words(piece, code=number % 2 == 1) for number, piece in enumerate(pieces) if piece]
 
 
 def _first(content: Mapping[str, Any]) -> tuple[str, Json]:
@@ -176,13 +189,13 @@ def _answer(operation: Json) -> str:
 def _parameters(operation: Json) -> Iterator[Field]:
     for item in operation["parameters"]:
         if item is not _KEY_PARAMETER:
-            yield Field(item["name"], item["in"], _type(item["schema"]), item.get("required", False), item.get("description", ""))
+            yield Field(item["name"], item["in"], _type(item["schema"]), item.get("required", False), _words(item.get("description", "")))
 
 
 def _members(schema: Mapping[str, Any], body: Json) -> Iterator[Field]:
     body = _resolved(schema, body)
     for name, member in body.get("properties", {}).items():
-        yield Field(name, "body", _type(member), name in body.get("required", ()), member.get("description", ""))
+        yield Field(name, "body", _type(member), name in body.get("required", ()), _words(member.get("description", "")))
 
 
 def _resolved(schema: Mapping[str, Any], part: Json) -> Json:

@@ -143,8 +143,9 @@ def note_alive(who: str) -> None:
 
 
 def note_worker_alive() -> None:
-    """The job that beat sends every few seconds: it runs where a worker takes it."""
-    note_alive(WORKER)
+    """The job that beat sends every few seconds: it runs where a worker takes it, and without a broker there is none."""
+    if jobs.has_broker():
+        note_alive(WORKER)
 
 
 # --- the answers ---

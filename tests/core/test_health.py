@@ -55,6 +55,12 @@ def test_a_redis_that_does_not_answer_is_named(client: Any, settings: Any, unuse
     assert {"redis", "broker"} <= set(ready(client)[1]["degraded"])
 
 
+def test_a_job_that_runs_in_the_web_process_is_no_worker(client: Any, settings: Any) -> None:
+    settings.CELERY_BROKER_URL = ""
+    health.note_worker_alive()
+    assert "worker" in ready(client)[1]["degraded"]
+
+
 def test_whoever_was_not_heard_of_lately_is_missing(client: Any) -> None:
     for who in (health.WORKER, health.BEAT):
         health.note_alive(who)

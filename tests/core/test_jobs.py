@@ -12,7 +12,6 @@ import pytest
 from django.db import transaction
 
 from core import jobs
-from core.models import Process
 
 
 @pytest.fixture
@@ -236,11 +235,3 @@ def test_a_real_worker_takes_what_beat_and_wake_send(new_site: Any) -> None:
             lambda: "'worker'" not in site.manage("shell", "-c", "from core import health; print(health.missing())").stdout,
             described="the worker to have run a job",
         )
-
-
-@pytest.mark.django_db
-def test_a_process_row_of_a_worker_is_no_web_process() -> None:
-    from core import health
-
-    health.note_worker_alive()
-    assert Process.objects.get().presences.count() == 0
