@@ -18,14 +18,14 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import DatabaseError
 
-from core.delivery import failpoints, figures, history
+from core.delivery import epochs, failpoints, figures, history
 from core.delivery.authority import CHANNEL as AUTHORITY
 from core.delivery.broker import HUB_GROUP, broker
 from core.delivery.channel import BadChannel, ChannelName, Event, Keeps, Kind, registry
 from core.delivery.connection import Connection
 from core.delivery.executor import on_executor
 from core.delivery.forms import Entry
-from core.delivery.position import Range
+from core.delivery.position import Position, Range
 from core.delivery.recheck import SLICE as CHECKED
 from core.delivery.recheck import Recheck
 from core.delivery.relay import EVERY, Relay
@@ -70,6 +70,7 @@ class Hub:
         self._counting = False
         self._relay = Relay()
         self._rejoin_at = 0.0
+        self._behind: set[str] = set()  # channels whose table stood below us at the last poll
         self.recheck = Recheck(self)
         self.authority = asyncio.Event()  # set once we hold system:authority; before that nobody is served
 
@@ -365,8 +366,9 @@ class Hub:
 
     async def absorb(self, topic: Topic, stretch: history.Stretch) -> None:
         """Work a read into a topic's memory and bring everybody on; who cannot be brought on is told to resync."""
-        if stretch.epoch != topic.epoch or not stretch.kept or (stretch.start > topic.head):
-            self._restart(topic, stretch, behind_only=stretch.epoch == topic.epoch)
+        if stretch.epoch != topic.epoch or not stretch.kept:
+            self._restart(topic, stretch)
+            await self._fan_out_paced(topic)
             return
         topic.look_back(stretch.epoch, stretch.start, stretch.events)
         if stretch.end > topic.head:
@@ -376,19 +378,18 @@ class Hub:
         if not stretch.whole:
             self.read_soon(topic, topic.head)
 
-    def _restart(self, topic: Topic, stretch: history.Stretch, *, behind_only: bool) -> None:
+    def _restart(self, topic: Topic, stretch: history.Stretch) -> None:
         """Part of the history is gone: who stands before it must resync; in another epoch that is everybody."""
-        far = [
-            subscription
-            for subscription in topic.subscriptions.values()
-            if not behind_only or subscription.cursor < max(topic.start, min(stretch.start + 1, topic.head + 1))
-        ]
-        if stretch.epoch != topic.epoch or stretch.head > topic.head:
+        another = stretch.epoch != topic.epoch
+        far = [one for one in topic.subscriptions.values() if another or one.cursor <= stretch.start]
+        if another or stretch.head > topic.head:
             topic.open(stretch.epoch, stretch.head)
         if topic.text == AUTHORITY:
             self.recheck.hold(self.connections)  # a gap in authority: everybody is checked
         for subscription in far:
             self.resync(subscription)
+        for waiter in topic.waiters:
+            waiter.set()
 
     def resync(self, subscription: Subscription) -> None:
         """Tell a subscriber to start again from a snapshot; she stands at the head from here on."""
@@ -413,13 +414,24 @@ class Hub:
         """Compare the heads of all local channels with the table: repairs every loss, and is the transport while the layer is away."""
         names = [name for name, topic in self.topics.items() if topic.opened]
         for start in range(0, len(names), SLICE):
-            positions = await on_executor(history.positions, names[start : start + SLICE])
+            held = {name: self.topics[name].head for name in names[start : start + SLICE] if name in self.topics}
+            positions = await on_executor(history.positions, list(held))
             for name, position in positions.items():
                 topic = self.topics.get(name)
                 if topic is not None and topic.opened and (position.offset > topic.head or position.epoch != topic.epoch):
                     figures.gaps.inc()
                     self.read_soon(topic, topic.head)
+            await self._suspect(held, positions)
         await self._tidy()
+
+    async def _suspect(self, held: Mapping[str, int], positions: Mapping[str, Position]) -> None:
+        """A table that stands below what we held before we asked it was taken back: seen twice, that is a new life of the database."""
+        behind = {name for name, position in positions.items() if position.offset < held[name]}
+        sure, self._behind = behind & self._behind, (self._behind - positions.keys()) | behind
+        if sure:
+            epoch = positions[min(sure)].epoch
+            await on_executor(epochs.rotate, reason=f"{min(sure)} went back", instead_of=epoch)
+            self._behind.clear()
 
     async def _tidy(self) -> None:
         """Join what is not joined, leave what nobody watches any more."""
@@ -554,7 +566,9 @@ class Hub:
 
     async def open(self, topic: Topic, epoch: str, head: int) -> None:
         """Start a topic at the head that was read after joining; what came meanwhile follows."""
-        if topic.opened and topic.epoch == epoch:
+        if topic.opened:
+            if topic.epoch != epoch:
+                self._restart(topic, history.Stretch(topic.text, epoch, head, head, head, (), kept=False))
             return
         topic.open(epoch, head)
         early, topic.early = topic.early, []

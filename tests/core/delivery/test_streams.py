@@ -81,10 +81,10 @@ async def test_a_state_channel_streams_its_present_values_first(served: tuple[Si
 
 async def test_a_foreign_life_of_the_database_asks_for_a_resync(served: tuple[Site, Web]) -> None:
     _, web = served
-    async with httpx.AsyncClient(base_url=web.url, timeout=20) as http:
-        async with http.stream("GET", "/live/sse?channel=testlog:a&last_event_id=testlog:a=00000000:5") as answer:
-            event = (await take(events(answer.aiter_lines()), 1))[0]
-            assert event["event"] == "resync" and json.loads(event["data"])["channels"] == ["testlog:a"]
+    address = f"{web.url}/live/sse?channel=testlog:a&last_event_id=testlog:a=00000000:5"
+    async with httpx.AsyncClient(timeout=20) as http, http.stream("GET", address) as answer:
+        event = (await take(events(answer.aiter_lines()), 1))[0]
+        assert event["event"] == "resync" and json.loads(event["data"])["channels"] == ["testlog:a"]
 
 
 @pytest.mark.parametrize(
