@@ -1,10 +1,12 @@
 """Which pages there are, by the name of their picture: what `make shots` shows and what axe looks at."""
 
-GUEST = {"login": "/accounts/login/", "guest-home": "/", "not-found": "/no/such/page/", "offline": "/offline/"}
+GUEST = {"login": "/accounts/login/", "guest-home": "/", "not-found": "/no/such/page/", "offline": "/offline/", "api": "/api/v1/docs"}
 PERSON = {
     "home": "/",
     "dashboards": "/dashboards/",
     "dashboard": "/dashboards/this-machine/",
+    "kiosk": "/dashboards/this-machine/?kiosk=1",
+    "table": "/dashboards/this-machine/usage/table/",
     "inbox": "/inbox/",
     "rooms": "/rooms/",
     "room": "/rooms/lobby/",
@@ -12,6 +14,9 @@ PERSON = {
     "echo": "/rooms/echo/",
     "sessions": "/accounts/sessions/",
     "password": "/accounts/password_change/",
+    "api-docs": "/api/v1/docs",
+    "admin": "/admin/",
+    "broadcast": "/admin/signalbox_notifications/broadcast/add/",
 }
 DEVELOPER = {"styleguide": "/styleguide/"}
 WIDTHS = {390: 844, 768: 1024, 1360: 860}
