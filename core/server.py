@@ -87,7 +87,7 @@ def _uvicorn_config() -> Any:
         loop="uvloop",
         http="httptools",
         ws="websockets-sansio",
-        ws_max_size=settings.MAX_FRAME_IN or 2**31,
+        ws_max_size=2 * settings.MAX_FRAME_IN or 2**31,  # up to twice the limit gets an error reply, more gets 1009
         ws_ping_interval=20,
         ws_ping_timeout=20,
         ws_per_message_deflate=False,
@@ -153,8 +153,8 @@ class _Daphne:
             websocket_timeout=-1,  # else every socket ends after a day
             ping_interval=20,
             ping_timeout=20,
-            websocket_max_message_size=settings.MAX_FRAME_IN,
-            websocket_max_frame_size=settings.MAX_FRAME_IN,
+            websocket_max_message_size=2 * settings.MAX_FRAME_IN,  # as on uvicorn
+            websocket_max_frame_size=2 * settings.MAX_FRAME_IN,
             ready_callable=self._ready,
             server_name="",
         )
@@ -170,6 +170,8 @@ class _Daphne:
     def _ready(self) -> None:
         from twisted.internet import reactor
 
+        # Autobahn's default cuts the connection where the protocol has a close code (1007, 1009).
+        self.server.ws_factory.setProtocolOptions(failByDrop=False)
         reactor.callWhenRunning(lambda: asyncio.ensure_future(self._open()))
 
     async def _open(self) -> None:
