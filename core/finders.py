@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.staticfiles.finders import BaseFinder
 from django.core.checks import CheckMessage
-from django.core.checks import Error as CheckError
+from django.core.checks import Warning as CheckWarning
 from django.core.files.storage import FileSystemStorage
 
 PREFIX = "npm/"
@@ -32,7 +32,7 @@ class NpmFinder(BaseFinder):
     def check(self, **kwargs: Any) -> list[CheckMessage]:
         if packages_folder().is_dir():
             return []
-        return [CheckError("The front-end packages are missing.", hint="Run `python manage.py prepare`.", id="signalbox.E001")]
+        return [CheckWarning("The front-end packages are missing.", hint="Run `python manage.py prepare`.", id="signalbox.W001")]
 
     def find(self, path: str, find_all: bool = False, **kwargs: Any) -> Any:
         found = self._find(path)
