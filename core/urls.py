@@ -11,6 +11,7 @@ urlpatterns = [
     path("accounts/", include("core.account_urls")),
     path("styleguide/", views.style_guide, name="styleguide"),
     path("offline/", views.offline, name="offline"),
+    path("favicon.ico", views.favicon),
     path("healthz", health.alive),
     path("readyz", health.ready),
     path("metrics", health.metrics),

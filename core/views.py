@@ -5,6 +5,7 @@ from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
+from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
@@ -92,6 +93,12 @@ def style_guide(request: HttpRequest) -> HttpResponse:
         raise Http404
     request.live.read()  # type: ignore[attr-defined]
     return render(request, "core/styleguide.html", {"series": range(1, 7)})
+
+
+@require_GET
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Browsers ask for this on pages that name no icon, such as the admin's."""
+    return redirect(static("core/icon.svg"), permanent=True)
 
 
 @require_GET

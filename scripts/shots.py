@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -21,7 +22,7 @@ from tests.support import browser as browsers
 from tests.support import servers
 
 PICTURES = servers.ROOT / "docs" / "pictures"
-TALLEST = 3200
+TALLEST = 2000
 COLOURS = 192
 NEWS = (
     ("Storage is down", "No answer for 30 s. Threshold: 10 s.", "high"),
@@ -50,6 +51,9 @@ def whole_demo() -> Iterator[tuple[servers.Site, str, Any]]:
     folder, port = Path(tempfile.mkdtemp(prefix="sb-shots-")), servers.free_port()
     site = servers.Site(folder)
     environment = site.env(PORT=str(port), BASE_URL=f"http://127.0.0.1:{port}")
+    for step in ("prepare", "demo"):
+        site.manage(step)
+    subprocess.run([sys.executable, "-m", "scripts.story"], cwd=servers.ROOT, env=environment, check=True)
     everything = servers.Web([sys.executable, "-m", "core.run"], folder / "run.log", environment, port=port)
     try:
         everything.start()
@@ -67,7 +71,7 @@ def tell(url: str, token: str, *, title: str, text: str, priority: str) -> None:
 def shoot_all(browser: Browser, where: dict[str, str], kept: Any, wanted: list[str]) -> Iterator[tuple[str, bytes]]:
     for theme in pages.THEMES:
         for who, addresses in (("guest", pages.GUEST), ("person", pages.PERSON), ("developer", pages.DEVELOPER)):
-            context = browsers.new_context(browser, theme=theme, reduced_motion="reduce", base_url=where[who])
+            context = browsers.new_context(browser, theme=theme, reduced_motion="reduce", locale="en-GB", base_url=where[who])
             page = context.new_page()
             if who != "guest":
                 browsers.sign_in(page, where[who], name="alice", password=kept["passwords"]["alice"])
@@ -84,7 +88,7 @@ def shoot(page: Page, name: str, address: str, theme: str) -> Iterator[tuple[str
         page.wait_for_load_state("load")
         page.evaluate("document.fonts.ready.then(() => null)")
         if page.locator("[data-live-chip]").count():
-            page.locator("[data-live-chip].live").wait_for()
+            page.locator("[data-live-chip].live").first.wait_for(state="attached")
         # The window grows to the page, so that the bar below stands below and not in the middle.
         whole = page.evaluate("document.documentElement.scrollHeight")
         page.set_viewport_size({"width": width, "height": max(height, min(whole, TALLEST))})

@@ -8,7 +8,8 @@ from django.test import Client
 from django.utils import timezone
 
 from core import browsers, signins
-from core.models import Profile, SignIn
+from core.delivery.identity import session_hash
+from core.models import Event, Profile, SignIn
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile/15E148 Safari/604.1"
@@ -77,6 +78,14 @@ def test_a_session_that_she_ends_is_out_at_once(alice: Any) -> None:
     here, there = sign_in(alice), sign_in(alice, agent=PHONE)
     here.post(f"/accounts/sessions/{SignIn.objects.get(user_agent=PHONE).pk}/end/")
     assert is_in(here) and not is_in(there)
+
+
+def test_what_runs_on_an_ended_session_is_told_to_every_hub(alice: Any) -> None:
+    sign_in(alice)
+    session = SignIn.objects.get()
+    signins.end([session])
+    told = Event.objects.filter(channel="system:authority").latest("id")
+    assert session_hash(session.session_key) in told.data
 
 
 def test_a_stranger_cannot_end_her_session(alice: Any, bob: Any) -> None:
