@@ -19,6 +19,7 @@ from typing import Any
 from django.db import connections, router, transaction
 from django.utils import timezone
 
+from core.delivery import authority
 from core.delivery.publishing import NewEvent, publish, publish_many
 from dashboard import history, store, values, widgets
 from dashboard.models import Dashboard, Sample, Widget
@@ -176,7 +177,13 @@ def save_dashboard(dashboard: Dashboard) -> Dashboard:
         dashboard.full_clean()
         dashboard.save()
         _publish_layout(dashboard)
+        recheck_readers(dashboard.pk)
     return dashboard
+
+
+def recheck_readers(dashboard: int) -> None:
+    """Have everybody who holds this board checked again: its roles or its access may have changed."""
+    authority.recheck_channel(f"dashboard:{dashboard}")
 
 
 @dataclass(frozen=True, slots=True)

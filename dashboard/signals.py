@@ -1,14 +1,14 @@
-"""What this installation tells its own feed, `this-machine/events`: who signed in, and that something was sent."""
+"""What this installation tells its own feed, `this-machine/events`: who signed in, and that something was sent. And who lost a board."""
 
 from functools import partial
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in
 from django.db import transaction
-from django.db.models.signals import post_save
+from django.db.models.signals import post_delete, post_save
 
-from dashboard.actions import post_feed
-from dashboard.models import Widget
+from dashboard.actions import post_feed, recheck_readers
+from dashboard.models import Dashboard, Role, Widget
 
 FEED = "this-machine/events"
 
@@ -17,6 +17,21 @@ def connect() -> None:
     user_logged_in.connect(signed_in, dispatch_uid="signalbox-feed-sign-in")
     # By name: dashboards and notifications do not know each other.
     post_save.connect(sent, sender="signalbox_notifications.Notification", dispatch_uid="signalbox-feed-sent")
+
+
+    # Roles are edited in many places, also by deleting a person or a group.
+    post_save.connect(_role_changed, sender=Role, dispatch_uid="signalbox-role-saved")
+    post_delete.connect(_role_changed, sender=Role, dispatch_uid="signalbox-role-deleted")
+    post_delete.connect(_dashboard_deleted, sender=Dashboard, dispatch_uid="signalbox-dashboard-deleted")
+
+
+def _role_changed(sender: Any, instance: Role, raw: bool = False, **kwargs: Any) -> None:
+    if not raw:
+        recheck_readers(instance.dashboard_id)
+
+
+def _dashboard_deleted(sender: Any, instance: Dashboard, **kwargs: Any) -> None:
+    recheck_readers(instance.pk)
 
 
 def signed_in(sender: Any, user: Any, **kwargs: Any) -> None:

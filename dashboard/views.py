@@ -16,7 +16,7 @@ from core import errors
 from core.errors import Code, Problem
 from dashboard import boards, history, home, policy, values
 from dashboard.models import Dashboard, Favourite, Sample, Widget
-from dashboard.widgets.figures import shown
+from dashboard.widgets.figures import exact
 
 MOST_BOARDS = 200
 TABLE_ROWS = 500
@@ -157,7 +157,7 @@ def table(request: HttpRequest, slug: str, widget: str) -> HttpResponse:
     request.live.read()  # type: ignore[attr-defined]
     found = policy.widget_for_reader(request.user, slug, widget)
     rows = [
-        {"at": values.written(at), "series": name or "value", "value": shown(value, None), "label": label}
+        {"at": values.written(at), "series": name or "value", "value": exact(value), "label": label}
         for at, name, value, label in _samples(found)[:TABLE_ROWS]
     ]
     several = len({row["series"] for row in rows}) > 1

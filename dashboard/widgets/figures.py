@@ -7,13 +7,24 @@ WIDTH, HEIGHT, MARGIN = 200.0, 34.0, 2.0
 
 
 def shown(value: float, decimals: int | None = None) -> str:
-    """A number for the eye: `1,284`, `0.42`, `1.2e+18`. Without `decimals`: about three digits that matter."""
+    """A number for the eye: `1,284`, `0.42`, `1.2e+18`. Without `decimals`: the three digits that matter most."""
     if value and (abs(value) >= 1e15 or abs(value) < 1e-6):
         return f"{value:.3g}"
     if decimals is None:
-        decimals = 0 if value == int(value) else max(0, 2 - max(0, math.floor(math.log10(abs(value)))))
-    text = f"{value:,.{decimals}f}"
+        text = f"{value:,.{_digits(value)}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    else:
+        text = f"{value:,.{decimals}f}"
     return text.lstrip("-") if text.strip("-0.,") == "" else text
+
+
+def _digits(value: float) -> int:
+    return 0 if value == int(value) else max(0, 2 - math.floor(math.log10(abs(value))))
+
+
+def exact(value: float) -> str:
+    """A number with all its digits: `1,284.125`."""
+    return f"{value:,.15g}"
 
 
 def signed(value: float, decimals: int | None = None) -> str:
