@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Field, Router, Status
 from ninja.params.functions import Path
+from pydantic import StrictFloat, StrictInt, StrictStr
 
 from core.bodies import Strict, text_of
 from core.errors import Code, Problem
@@ -17,7 +18,9 @@ from notifications.errors import BadNotification, NotAllowed, UnknownAudience, U
 from notifications.models import Broadcast, Notification, Priority
 
 router = Router(tags=["Notifications"])
-Time = datetime | int | float | str
+# Strict: pydantic would take true for 1.
+Time = StrictInt | StrictFloat | StrictStr
+PriorityName = StrictInt | StrictStr
 
 
 def _example(body: Any, answer: Any, *, status: int = 202, kind: str = "application/json") -> dict[str, Any]:
@@ -46,7 +49,7 @@ class Saying(Strict):
         None, description="Where a click leads: http(s), or a path of this site.", examples=["https://ci.example.com/42"]
     )
     category: str | None = Field(None, examples=["backup"])
-    priority: str | int | None = Field(None, description="low, normal, high, critical, or 1 to 5.", examples=["normal"])
+    priority: PriorityName | None = Field(None, description="low, normal, high, critical, or 1 to 5.", examples=["normal"])
     actions: list[Action] | None = Field(None, description="At most two buttons.")
     expires_at: Time | None = Field(None, description="ISO 8601 with offset, unix seconds, or like 2h.", examples=["2h"])
     deliver_at: Time | None = Field(None, description="The same; without it at once.", examples=["2026-11-21T07:10:00Z"])
@@ -162,7 +165,7 @@ class BroadcastSend(Strict):
     body: str = Field("", examples=["The dashboards will be read-only for ten minutes."])
     url: str = Field("", examples=["https://status.example.com/"])
     category: str = Field("broadcast", examples=["broadcast"])
-    priority: str | int = Field("normal", examples=["normal"])
+    priority: PriorityName = Field("normal", examples=["normal"])
     actions: list[Action] = Field(default_factory=list)
     expires_at: Time | None = Field(None, examples=["2h"])
     send_at: Time | None = Field(None, description="Without it at once.", examples=["2026-11-21T22:00:00Z"])

@@ -1,0 +1,74 @@
+"""manage.py notify and manage.py broadcast; and the demo's welcome."""
+
+import io
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from core.demo import People
+from notifications import demo
+from notifications.models import Broadcast, Notification, Priority
+
+from .conftest import titles
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_notify_tells_an_audience(alice: Any, bob: Any) -> None:
+    said = run("notify", "ops,alice", "Backup done", "--body", "48 GB", "--priority", "high", "--key", "backup", "--url", "/dashboards/")
+    sent = Notification.objects.get()
+    assert said == f"notification {sent.pk} to 2 people\n"
+    assert (sent.priority, sent.key, sent.body) == (Priority.HIGH, "backup", "48 GB")
+
+
+def test_notify_reads_standard_input(alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("Disk full\n/dev/sda1 at 98 %\n"))
+    run("notify", "alice")
+    sent = Notification.objects.get()
+    assert (sent.title, sent.body) == ("Disk full", "/dev/sda1 at 98 %")
+
+
+def test_notify_can_wait_and_expire(alice: Any) -> None:
+    run("notify", "alice", "Later", "--at", "30m", "--expires", "2h")
+    sent = Notification.objects.get()
+    assert sent.delivered_at is None
+    assert sent.deliver_at < sent.expires_at
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nobody", "x"),
+        ("alice", ""),
+        ("alice", "x", "--url", "javascript:x"),
+        ("alice", "x", "--priority", "loud"),
+        ("alice", "x", "--at", "soon"),
+    ],
+)
+@pytest.mark.parametrize("command", ["notify", "broadcast"])
+def test_what_is_wrong_is_said_in_one_sentence_and_nothing_is_sent(alice: Any, command: str, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError) as caught:
+        run(command, *arguments)
+    assert "\n" not in str(caught.value)
+    assert not Notification.objects.exists()
+
+
+def test_broadcast_sends_to_everybody(alice: Any, bob: Any) -> None:
+    said = run("broadcast", "all", "Maintenance at 22:00")
+    made = Broadcast.objects.get()
+    assert said == f"broadcast {made.pk} to 2 people\n"
+    assert made.state == "sending"
+
+
+def test_the_demo_welcomes_each_person_once(alice: Any, bob: Any, charlie: Any) -> None:
+    for _ in range(2):
+        demo.make(People(alice, bob, charlie))
+    for person in (alice, bob, charlie):
+        assert titles(person) == ["Welcome to Signalbox"]
