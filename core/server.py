@@ -170,8 +170,8 @@ class _Daphne:
     def _ready(self) -> None:
         from twisted.internet import reactor
 
-        # Autobahn's default cuts the connection where the protocol has a close code (1007, 1009).
-        self.server.ws_factory.setProtocolOptions(failByDrop=False)
+        # Autobahn cuts the connection where the protocol has a close code (1007, 1009); each call sets allowNullOrigin anew, and we tell 4403.
+        self.server.ws_factory.setProtocolOptions(failByDrop=False, allowNullOrigin=True)
         reactor.callWhenRunning(lambda: asyncio.ensure_future(self._open()))
 
     async def _open(self) -> None:
