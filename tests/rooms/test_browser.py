@@ -16,6 +16,13 @@ GREETING = '{"type": "connection_established", "message": "You are now connected
 # The interface's lines name port 8000; Chromium is told where that is.
 LINE_A = """const socket = new WebSocket("ws://127.0.0.1:8000/ws/chat/"); socket.onmessage = (e) => console.log(e.data); socket.onopen = () => socket.send(JSON.stringify({message: "Hello Django"}));"""  # noqa: E501
 LINE_C = """let url = `ws://${window.location.host}/ws/socker-server/`; const chatSocket = new WebSocket(url); chatSocket.onmessage = function(e){ let data = JSON.parse(e.data); console.log('Data', data) }"""  # noqa: E501
+LONG_ROOM = """
+from notifications.rooms import actions, people
+guest = people.Person("guest:1", "guest-1111")
+room = actions.open_room("long", title="Long", access="guests", owner=guest)
+for number in range(120):
+    actions.post_message(room, author=guest, text=f"line {number:03}")
+"""
 ROOT = "http://127.0.0.1:8000"
 
 
@@ -175,12 +182,7 @@ def test_markup_is_shown_and_does_nothing(new_page: Callable[..., Page]) -> None
 
 
 def test_older_messages_come_above_in_order(new_page: Callable[..., Page], site: servers.Site) -> None:
-    code = (
-        "from notifications.rooms import actions; from notifications.rooms.policy import Room; from notifications.rooms.people import Person;"
-        "p = Person('guest:1', 'guest-1111'); r = actions.open_room('long', title='Long', access=Room.Access.GUESTS, owner=p);"
-        "[actions.post_message(r, author=p, text=f'line {n:03}') for n in range(120)]"
-    )
-    site.manage("shell", "-c", code)
+    site.manage("shell", "-c", LONG_ROOM)
     page = new_page()
     page.goto(f"{ROOT}/rooms/long/")
     assert texts(page) == [f"line {number:03}" for number in range(70, 120)]

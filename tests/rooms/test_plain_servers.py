@@ -86,6 +86,7 @@ async def test_invalid_utf8_is_closed_with_1007(web: servers.Web) -> None:
 
 @pytest.mark.parametrize("frame", ["{", "[" * 20_000, '{"message": 5}', "x" * 65_537, b"\x00\xff"])
 async def test_bad_frames_leave_the_socket_usable_and_no_traceback(web: servers.Web, frame: str | bytes) -> None:
+    before = len(web.output())
     async with socket(web, "/ws/chat/tea/") as connection:
         await hear(connection)
         await connection.send(frame)
@@ -95,7 +96,7 @@ async def test_bad_frames_leave_the_socket_usable_and_no_traceback(web: servers.
         await connection.send(json.dumps({"message": "still here"}))
         while json.loads(await hear(connection)).get("message") != "still here":
             pass
-    assert "Traceback" not in web.output()
+    assert "Traceback" not in web.output()[before:]
 
 
 @pytest.mark.valkey
