@@ -218,20 +218,3 @@ def test_a_dead_broker_keeps_nobody_waiting(broker: Any, answers: bool, unused_t
             assert time.perf_counter() - start < 1.5
     assert jobs.WOKEN.value(outcome="unsent") == unsent + 3
     assert [record.levelname for record in caplog.records if record.name == "core.jobs"] in (["WARNING"], [])
-
-
-# Real workers
-
-
-@pytest.mark.valkey
-@pytest.mark.slow
-def test_a_real_worker_takes_what_beat_and_wake_send(new_site: Any) -> None:
-    site = new_site(redis=True)
-    with site.worker():
-        site.manage("shell", "-c", "from core import jobs; jobs.wake('note_worker_alive'); jobs.wait_until_idle(5)")
-        from tests.support.servers import wait_until
-
-        wait_until(
-            lambda: "'worker'" not in site.manage("shell", "-c", "from core import health; print(health.missing())").stdout,
-            described="the worker to have run a job",
-        )
