@@ -29,9 +29,9 @@ AT_ONCE = 5000  # keys in one statement
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a send: the notification's id, and how many people have it. Nobody meant: nothing was stored, `id` is None."""
+    """What became of a send: the notification's id, and how many people have it. Nobody meant: nothing was stored, `id` is 0."""
 
-    id: int | None
+    id: int
     recipients: int
 
 
@@ -66,7 +66,7 @@ def notify(
     if len(people) > MAX_RECIPIENTS:
         raise TooLarge(f"notify() tells at most {MAX_RECIPIENTS} people; use broadcast() for more.", field="audience")
     if not people:
-        return Sent(None, 0)
+        return Sent(0, 0)
     with transaction.atomic():
         return _send(draft, people, words=meant.shown, sender=sender, now=now)
 

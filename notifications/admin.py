@@ -1,6 +1,6 @@
 """The broadcast console at the model's add page, and what was sent, to look at."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -48,7 +48,13 @@ class Compose(forms.Form):
         )
 
 
-class ReadOnly(admin.ModelAdmin):
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    ModelAdmin = admin.ModelAdmin
+
+
+class ReadOnly(ModelAdmin):
     """Looked at, never changed by hand: the actions keep rows and screens in step."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

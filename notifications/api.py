@@ -91,7 +91,7 @@ SENT = {"id": 4711, "recipients": 3}
 )
 def notify_plainly(
     request: HttpRequest, audience: str = Path(description="Audience words, parted by commas.", example="ops")
-) -> Status[dict[str, int | None]]:
+) -> Status[dict[str, int]]:
     """Send the body as a notification. Headers: `Title Priority Click Key At Expires Category`.
 
     Without a Title the first line is it, up to 80 characters. Needs the scope `notify:<audience>`.
@@ -114,7 +114,7 @@ def notify_plainly(
     summary="Notify with everything",
     openapi_extra=_example({"audience": "group:ops", "title": "Backup done", "key": "backup", "priority": "high"}, SENT),
 )
-def notify_fully(request: HttpRequest, sending: Send) -> Status[dict[str, int | None]]:
+def notify_fully(request: HttpRequest, sending: Send) -> Status[dict[str, int]]:
     """Send a notification. It is stored when the answer comes, and then on the screens of all whom it is for.
 
     Needs the scope `notify:<audience>` for every word of the audience.
@@ -132,7 +132,7 @@ def notify_fully(request: HttpRequest, sending: Send) -> Status[dict[str, int | 
     summary="Change what was sent under a key",
     openapi_extra=_example({"title": "Backup failed", "priority": "high"}, SENT),
 )
-def change_by_key(request: HttpRequest, saying: Saying, key: str = Path(example="backup")) -> Status[dict[str, int | None]]:
+def change_by_key(request: HttpRequest, saying: Saying, key: str = Path(example="backup")) -> Status[dict[str, int]]:
     """Replace the given fields for everybody who has it, on screens too. A key belongs to its sender."""
     caller = _caller(request)
     _require_scopes_of(caller, key)
@@ -282,8 +282,8 @@ def _priority(caller: Caller, word: object) -> Priority:
     return priority
 
 
-def _sent(sent: actions.Sent) -> Status[dict[str, int | None]]:
-    if sent.id is None:
+def _sent(sent: actions.Sent) -> Status[dict[str, int]]:
+    if not sent.recipients:
         raise BadNotification("Nobody active is in this audience.", field="audience")
     return Status(202, {"id": sent.id, "recipients": sent.recipients})
 

@@ -102,10 +102,10 @@ def split(text: str) -> list[str]:
 
 def members(groups: Iterable[int]) -> QuerySet[Any]:
     """The keys of the people in these groups, as a subquery."""
-    user_model = get_user_model()
-    through = user_model._meta.get_field("groups").remote_field.through  # type: ignore[union-attr]
-    name = next(f.name for f in through._meta.fields if f.remote_field and f.remote_field.model is user_model)
-    return through._default_manager.filter(group_id__in=list(groups)).values(name)  # type: ignore[no-any-return]
+    through: Any = getattr(get_user_model(), "groups").through  # noqa: B009 - a custom user model need not have groups
+    name = next(field.name for field in through._meta.fields if getattr(field, "related_model", None) is get_user_model())
+    people: QuerySet[Any] = through._default_manager.filter(group_id__in=list(groups)).values(name)
+    return people
 
 
 def holding(permission: int) -> Q:

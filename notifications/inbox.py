@@ -103,15 +103,16 @@ class Counts:
 
 def counts(users: Collection[str], *, now: datetime) -> Mapping[str, Counts]:
     """The counts of each of these people (primary keys as text), in one query."""
-    keys = {user: key for user in users if (key := _key(user)) is not None}
+    keys = {user: key for user in users if (key := key_of(user)) is not None}
     waiting = visible(InboxItem.objects.filter(user__in=list(keys.values()), read_at=None, archived_at=None), now=now)
     # count(column) leaves NULLs out: what is read is seen, so that unseen is unread less what was seen.
     found = waiting.order_by().values("user_id").annotate(unread=Count("pk"), seen=Count(F("seen_at")))
-    by_key = {row["user_id"]: Counts(unseen=row["unread"] - row["seen"], unread=row["unread"]) for row in found}
+    by_key: dict[Any, Counts] = {row["user_id"]: Counts(unseen=row["unread"] - row["seen"], unread=row["unread"]) for row in found}
     return {user: by_key.get(keys.get(user), Counts()) for user in users}
 
 
-def _key(user: str) -> Any:
+def key_of(user: str) -> Any:
+    """A person's primary key, from its text; None where the text can be none."""
     try:
         return get_user_model()._meta.pk.to_python(user)
     except ValidationError:

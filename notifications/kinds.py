@@ -1,10 +1,9 @@
 """The channels of this app: `user:` and `audience:` logs, and `broadcast:` with a broadcast's progress."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.template.loader import get_template
 from django.utils import timezone
@@ -33,11 +32,11 @@ class UserKind(Kind):
 
     def resolve(self, name: str) -> str | None:
         """A user name, or a key."""
-        model = get_user_model()
-        found = model._default_manager.filter(
-            Q(**{model.USERNAME_FIELD: name}) | Q(pk=key) if (key := _key(name)) is not None else Q(**{model.USERNAME_FIELD: name})
-        )
-        known = {str(pk): user_name for pk, user_name in found.values_list("pk", model.USERNAME_FIELD)}
+        model: Any = get_user_model()
+        key = inbox.key_of(name)
+        named = Q(**{model.USERNAME_FIELD: name})
+        found = model._default_manager.filter(named if key is None else named | Q(pk=key)).values_list("pk", model.USERNAME_FIELD)
+        known = {str(pk): user_name for pk, user_name in found}
         return next((pk for pk, user_name in known.items() if user_name == name), next(iter(known), None))
 
     def render(self, event: Event, key: str) -> str:
@@ -54,7 +53,7 @@ class UserKind(Kind):
     def snapshot(self, key: str) -> list[Mapping[str, Any]]:
         """The newest rows of her inbox, as the events that would show them."""
         now = timezone.now()
-        items = inbox.page(inbox.matching(inbox.of(_key(key), now=now), inbox.Query()), size=inbox.PANEL)[: inbox.PANEL]
+        items = inbox.page(inbox.matching(inbox.of(inbox.key_of(key), now=now), inbox.Query()), size=inbox.PANEL)[: inbox.PANEL]
         return [
             {
                 "type": "notification.put",
@@ -83,7 +82,7 @@ def _away(data: Mapping[str, Any]) -> str:
 
 
 # Unread and unarchived rows may be missing from a list that is open: put them where they belong.
-_STATES = {
+_STATES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "seen": lambda data: "",
     "read": _in_place,
     "unread": _at_place,
@@ -177,10 +176,3 @@ def progress_html(pk: int, about: Mapping[str, Any]) -> str:
         "whole": f"{max(total, 1)}",
     }
     return get_template("notifications/_progress.html").render(context)
-
-
-def _key(name: str) -> Any:
-    try:
-        return get_user_model()._meta.pk.to_python(name)
-    except ValidationError:
-        return None

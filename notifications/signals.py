@@ -40,10 +40,20 @@ def notify_on(
         # raw: a fixture is being loaded, and what it tells of has happened elsewhere.
         if raw or not (created or changes) or not when(instance):
             return
-        texts = {"title": title, "body": body, "url": url, "key": key}
-        made = {name: str(_value(value, instance)) for name, value in texts.items()}
+
+        def text(value: Value) -> str:
+            return str(_value(value, instance))
+
         with transaction.atomic():
-            notify(_value(audience, instance), category=category, priority=priority, **made)
+            notify(
+                _value(audience, instance),
+                title=text(title),
+                body=text(body),
+                url=text(url),
+                key=text(key),
+                category=category,
+                priority=priority,
+            )
 
     post_save.connect(told, sender=model, weak=False)
 

@@ -85,11 +85,11 @@ def people_of(made: Broadcast) -> Any:
 
 def ensure_items(user: Any) -> None:
     """Give a person the rows that the worker has not written for her yet, so that her pages are right meanwhile. One query as a rule."""
-    for made in Broadcast.objects.filter(state="sending", sent_at__isnull=False).select_related("notification"):
+    for made in Broadcast.objects.filter(state="sending").select_related("notification"):
         mine = InboxItem.objects.filter(notification=made.notification, user=user)
         if not mine.exists() and people_of(made).filter(pk=user.pk).exists():
             InboxItem.objects.bulk_create(
-                [InboxItem(user=user, notification=made.notification, arrived_at=made.sent_at)], ignore_conflicts=True
+                [InboxItem(user=user, notification=made.notification, arrived_at=made.sent_at or made.created_at)], ignore_conflicts=True
             )
 
 
@@ -206,7 +206,11 @@ def _insert_items(made: Broadcast, people: Any) -> int:
         f"SELECT {quote(user.pk.column)}, %s, %s, 1 FROM {quote(user.db_table)} WHERE {quote(user.pk.column)} IN ({select}) "
         "ON CONFLICT DO NOTHING"
     )
-    arrived_at = connection.ops.adapt_datetimefield_value(made.sent_at)
     with connection.cursor() as cursor:
-        cursor.execute(statement, [made.notification_id, arrived_at, *parameters])
+        cursor.execute(statement, [made.notification_id, _stored_time(made.sent_at or made.created_at), *parameters])
         return int(cursor.rowcount)
+
+
+def _stored_time(moment: datetime) -> Any:
+    """A time as this database takes it in raw SQL."""
+    return connection.ops.adapt_datetimefield_value(moment)  # type: ignore[arg-type]

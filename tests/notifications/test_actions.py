@@ -16,8 +16,7 @@ from notifications import actions, inbox
 from notifications.actions import notify
 from notifications.errors import BadNotification, TooLarge, UnknownAudience, UnknownKey
 from notifications.models import InboxItem, Notification, Priority
-
-from .conftest import carried, newest_event, titles
+from tests.notifications.conftest import carried, newest_event, titles
 
 pytestmark = pytest.mark.django_db
 User = get_user_model()
@@ -78,7 +77,7 @@ def test_an_unknown_audience_stores_nothing(alice: Any) -> None:
 
 def test_an_audience_of_nobody_is_no_error_and_stores_nothing(alice: Any) -> None:
     Group.objects.create(name="empty")
-    assert notify("group:empty", title="x") == actions.Sent(None, 0)
+    assert notify("group:empty", title="x") == actions.Sent(0, 0)
     assert not Notification.objects.exists()
 
 

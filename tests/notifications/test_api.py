@@ -16,8 +16,7 @@ from core import rates
 from core.tokens import make_token, revoke
 from notifications.models import Broadcast, InboxItem, Notification, Priority
 from tests.core.conftest import Api
-
-from .conftest import titles
+from tests.notifications.conftest import titles
 
 pytestmark = pytest.mark.django_db
 ApiOf = Callable[..., Api]
@@ -183,7 +182,8 @@ def test_critical_needs_its_own_scope_and_the_owners_permission(alice: Any, bob:
 def test_json_takes_everything(alice: Any, bob: Any, api_of: ApiOf) -> None:
     sent = {
         "audience": ["group:ops", "user:alice"], "title": "Backup done", "body": "48 GB", "url": "https://ci.example.com/42",
-        "category": "backup", "priority": "high", "key": "backup", "actions": [{"label": "Log", "url": "/log/"}], "expires_at": "2h", "data": {"build": 42},
+        "category": "backup", "priority": "high", "key": "backup", "actions": [{"label": "Log", "url": "/log/"}],
+        "expires_at": "2h", "data": {"build": 42},
     }  # fmt: skip
     answer = api_of(alice).post("notifications", sent)
     assert json.loads(answer.content)["recipients"] == 2, answer.content
@@ -196,7 +196,8 @@ def test_json_takes_everything(alice: Any, bob: Any, api_of: ApiOf) -> None:
     [
         {"title": ""}, {"title": None}, {"title": 7}, {"titel": "x"}, {"audience": 7}, {"audience": []}, {"audience": {}}, {"priority": 9},
         {"priority": True}, {"expires_at": "2020-01-01T00:00:00Z"}, {"deliver_at": "2026-11-21T07:10:00"}, {"deliver_at": 10**13},
-        {"deliver_at": "10000-01-01T00:00:00Z"}, {"actions": [{"label": "x", "url": "javascript:x"}]}, {"actions": [{"label": "x"}] * 3},
+        {"deliver_at": "10000-01-01T00:00:00Z"}, {"actions": [{"label": "x", "url": "javascript:x"}]},
+        {"actions": [{"label": "x"}] * 3},
         {"url": "data:text/html,x"}, {"data": {"x": "y" * 9000}}, {"data": []}, {"key": "\u00e9"}, {"body": "x" * 4001}, {"body": "\ud800"},
     ],
 )  # fmt: skip

@@ -20,9 +20,8 @@ from notifications.broadcasts import actions as broadcasts
 from notifications.broadcasts import schedules
 from notifications.errors import BadNotification
 from notifications.models import Broadcast, BroadcastChunk, InboxItem, Notification, Schedule
-
-from .conftest import carried, newest_event, shown, titles
-from .screen import Screen
+from tests.notifications.conftest import carried, newest_event, shown, titles
+from tests.notifications.screen import Screen
 
 pytestmark = pytest.mark.django_db
 User = get_user_model()

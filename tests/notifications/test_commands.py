@@ -9,8 +9,7 @@ from django.core.management import CommandError, call_command
 from core.demo import People
 from notifications import demo
 from notifications.models import Broadcast, Notification, Priority
-
-from .conftest import titles
+from tests.notifications.conftest import titles
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +38,8 @@ def test_notify_can_wait_and_expire(alice: Any) -> None:
     run("notify", "alice", "Later", "--at", "30m", "--expires", "2h")
     sent = Notification.objects.get()
     assert sent.delivered_at is None
+    assert sent.deliver_at is not None
+    assert sent.expires_at is not None
     assert sent.deliver_at < sent.expires_at
 
 

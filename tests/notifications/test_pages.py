@@ -12,9 +12,8 @@ from pytest_django import DjangoAssertNumQueries
 from notifications import actions, inbox
 from notifications.actions import notify
 from notifications.models import InboxItem
-
-from .conftest import carried
-from .screen import Screen
+from tests.notifications.conftest import carried
+from tests.notifications.screen import Screen
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[[Any], Client]

@@ -15,9 +15,8 @@ from notifications import actions, inbox, rows
 from notifications.actions import notify
 from notifications.models import Notification, Priority
 from notifications.rows import Row
-
-from .conftest import carried, newest_event, shown
-from .screen import Screen
+from tests.notifications.conftest import carried, newest_event, shown
+from tests.notifications.screen import Screen
 
 pytestmark = pytest.mark.django_db
 
@@ -149,7 +148,7 @@ def test_rendering_an_arrival_stays_within_its_budget() -> None:
 
 def test_a_page_rendered_earlier_and_the_events_since_equal_a_fresh_page(alice: Any, bob: Any, browser_of: Callable[[Any], Client]) -> None:
     browser = browser_of(alice)
-    ids = [notify(alice, title=f"Number {n}", key=f"k{n}").id or 0 for n in range(8)]
+    ids = [notify(alice, title=f"Number {n}", key=f"k{n}").id for n in range(8)]
     actions.archive(alice, [ids[7]])
 
     def page() -> Screen:
@@ -178,7 +177,7 @@ def test_a_page_rendered_earlier_and_the_events_since_equal_a_fresh_page(alice: 
 def test_the_events_of_a_channel_applied_twice_show_the_same(alice: Any, browser_of: Callable[[Any], Client]) -> None:
     browser = browser_of(alice)
     once = Screen.of(browser.get("/inbox/").content.decode())
-    ids = [notify(alice, title=f"Number {n}").id or 0 for n in range(3)]
+    ids = [notify(alice, title=f"Number {n}").id for n in range(3)]
     actions.mark_read(alice, ids[:1])
     told = shown(f"user:{alice.pk}", alice)
     for html in told:

@@ -10,8 +10,7 @@ from django.test import Client
 
 from notifications.models import Priority
 from notifications.signals import notify_on
-
-from .conftest import titles
+from tests.notifications.conftest import titles
 
 pytestmark = pytest.mark.django_db
 

@@ -1,6 +1,7 @@
 """What may stand in a notification, and what is refused or taken out."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -140,6 +141,6 @@ def test_another_priority_is_refused_with_those_there_are(word: object) -> None:
         [{"label": "a", "url": "javascript:x"}], [{"label": "a", "url": "/a", "onclick": "x"}], ["a"], [{"label": "x" * 41, "url": "/a"}],
     ],
 )  # fmt: skip
-def test_an_action_is_a_label_and_a_safe_address_and_there_are_at_most_two(actions: list) -> None:
+def test_an_action_is_a_label_and_a_safe_address_and_there_are_at_most_two(actions: list[Any]) -> None:
     with pytest.raises(BadNotification):
         drafts.checked(now=NOW, title="x", actions=actions)

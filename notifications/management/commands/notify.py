@@ -46,6 +46,6 @@ class Command(BaseCommand):
             )
         except BadNotification as error:
             raise CommandError(str(error)) from None
-        if sent.id is None:
+        if not sent.recipients:
             raise CommandError("Nobody active is in this audience.")
         self.stdout.write(f"notification {sent.id} to {sent.recipients} {'person' if sent.recipients == 1 else 'people'}")
