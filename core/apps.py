@@ -11,9 +11,11 @@ class CoreConfig(AppConfig):
 
         from core import health, idempotency, jobs, signins  # noqa: F401  (signins listens for sign-ins)
 
-        from core.delivery import authority, retention
+        from core.delivery import authority, presence, retention
+        from core.delivery.channel import registry
 
         authority.connect()
+        registry.register(presence.PresenceKind())
         jobs.register("note_worker_alive", health.note_worker_alive, queue="live", every=5)
         jobs.register("trim_events", lambda: retention.trim(now=timezone.now()), queue="bulk", every=60)
         jobs.register("forget_intents", lambda: idempotency.forget_expired(now=timezone.now()), queue="bulk", every=3600)

@@ -87,9 +87,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads: a user (primary key as text), a guest, or the holder of a share link or token."""
+    """Who reads: a user (primary key as text, with her user name), a guest, or the holder of a share link or token."""
 
     user: str = ""
+    name: str = ""
     session: str = ""  # hash of the session key; never the key
     guest: str = ""
     share: str = ""
@@ -118,6 +119,7 @@ class Kind:
     types: ClassVar[tuple[EventType, ...]] = ()
     pace: ClassVar[float] = 0.0  # seconds between two numberings of one state channel
     window: ClassVar[Window] = Window()
+    has_presence: ClassVar[bool] = False  # who reads these channels is announced on presence:<kind>.<key>
     _by_name: ClassVar[dict[str, EventType]] = {}
 
     def type(self, name: str) -> EventType | None:
@@ -146,6 +148,10 @@ class Kind:
 
     def numbered(self, key: str, events: Sequence[Event]) -> None:
         """Note where these events now stand, in rows of the app's own: runs inside the transaction that numbers them, so keep it short."""
+
+    def render_presence(self, who: str, key: str, *, here: bool) -> str:
+        """The fragment that shows that a person came to a channel or left it; core.delivery.presence.face is the usual one."""
+        return ""
 
     def is_personal(self, event: Event) -> bool:
         """Whether this event needs one answer per person (`personalise`) instead of `render`."""

@@ -18,7 +18,8 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import DatabaseError
 
-from core.delivery import epochs, failpoints, figures, history
+from core.delivery import epochs, failpoints, figures, history, presence
+from core.delivery.attendance import Attendance
 from core.delivery.authority import CHANNEL as AUTHORITY
 from core.delivery.broker import HUB_GROUP, broker
 from core.delivery.channel import BadChannel, ChannelName, Event, Keeps, Kind, registry
@@ -72,6 +73,7 @@ class Hub:
         self._rejoin_at = 0.0
         self._behind: set[str] = set()  # channels whose table stood below us at the last poll
         self.recheck = Recheck(self)
+        self.attendance = Attendance(self.id)
         self.authority = asyncio.Event()  # set once we hold system:authority; before that nobody is served
 
     # --- life ---
@@ -86,6 +88,7 @@ class Hub:
         for work in (self._listen, self._poll_forever, self._relay_forever, self._watch_forever, self._recheck_forever):
             self.spawn(work())
         self.spawn(self._hold_authority())
+        self.spawn(self.attendance.keep())
 
     async def stop(self) -> None:
         """End all of the hub's tasks; connections are left as they are."""
@@ -104,6 +107,8 @@ class Hub:
             self.close(connection, 1012, retry_ms=random.randint(200, 3000))
             await asyncio.sleep(min(pause, 0.05))
         await self.stop()
+        with contextlib.suppress(DatabaseError):  # our lease runs out by itself
+            await on_executor(presence.leave, self.id)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work as a task of the hub: it ends with it, and its failure is logged."""
@@ -581,6 +586,7 @@ class Hub:
         if subscription is None:
             subscription = Subscription(connection, topic, cursor)
             connection.subscriptions[topic.text] = topic.subscriptions[connection] = subscription
+            self.attendance.came(subscription)
         subscription.cursor = cursor
         topic.empty_since = None
         if topic.name.kind == "user" and connection.reader.user:
@@ -597,6 +603,7 @@ class Hub:
         if subscription is not None:
             topic = subscription.topic
             topic.subscriptions.pop(connection, None)
+            self.attendance.went(subscription)
             if not topic.subscriptions:
                 topic.empty_since = time.monotonic()
 

@@ -67,7 +67,7 @@ def _reader(one: Credential, content: Mapping[str, Any] | None, users: Mapping[s
     user = users.get(str(content.get(SESSION_KEY)))
     if user is None or content.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS or not _session_is_of(user, content):
         return Reader()
-    return Reader(user=str(user.pk), session=session_hash(one.session_key))
+    return Reader(user=str(user.pk), name=user.get_username(), session=session_hash(one.session_key))
 
 
 def _session_is_of(user: Any, content: Mapping[str, Any]) -> bool:

@@ -30,7 +30,9 @@ def _trim_log(channel: Channel, kind: Kind, now: datetime) -> int:
     numbered = Event.objects.filter(channel=channel.name, offset__isnull=False)
     oldest = numbered.filter(created_at__lt=now - timedelta(seconds=window.seconds)).aggregate(last=Max("offset"))["last"] or 0
     # Over the number: everything below the newest N goes, but nothing younger than the least time.
-    young = numbered.filter(created_at__gte=now - timedelta(seconds=window.least)).order_by("offset").values_list("offset", flat=True).first()
+    young = (
+        numbered.filter(created_at__gte=now - timedelta(seconds=window.least)).order_by("offset").values_list("offset", flat=True).first()
+    )
     by_number = min(channel.head - window.newest, (young or channel.head + 1) - 1)
     upto = max(oldest, by_number)
     if upto < channel.tail:

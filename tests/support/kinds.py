@@ -27,6 +27,7 @@ class Lines(Kind):
     """Readable by everybody but where the key says `secret`."""
 
     name = "testlog"
+    has_presence = True
     types = (EventType("line"), EventType("whisper"), EventType("blink", ephemeral=True), EventType("raw", raw=True))
 
     def readable(self, readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
@@ -34,6 +35,9 @@ class Lines(Kind):
 
     def render(self, event: Event, key: str) -> str:
         return f"[{event.data.get('text', event.type)}]"
+
+    def render_presence(self, who: str, key: str, *, here: bool) -> str:
+        return f"[{who} {'came' if here else 'left'}]"
 
     def is_personal(self, event: Event) -> bool:
         return event.type == "whisper"
