@@ -160,6 +160,7 @@ def _tile(
     target = store.target_of(widget)
     lines = tuple(Line(row.pk, row.name, store.facts(target, row.pk, row.name, views[row.pk])) for row in series if row.pk in views)
     if isinstance(kind, TimeSeries):
+        lines = _ordered(lines, list(config.labels))
         return Tile(widget, board, kind, config, trouble, lines, chart=_chart(widget.pk, kind, config, lines, points))
     # mark_safe: it is what the kind's own escaping templates wrote, and exactly what a push carries.
     body = mark_safe("".join(kind.body(widget.pk, line.facts) for line in lines))  # noqa: S308
@@ -167,6 +168,12 @@ def _tile(
 
 
 # --- charts ---
+
+
+def _ordered(lines: Sequence[Line], named: Sequence[str]) -> tuple[Line, ...]:
+    """Lines in the order in which the settings name them, then in the order in which they came."""
+    places = {name: place for place, name in enumerate(named)}
+    return tuple(sorted(lines, key=lambda line: (places.get(line.name, len(places)), line.pk)))
 
 
 def _charts(configs: Mapping[int, TimeSeriesConfig], series: Mapping[int, Sequence[Series]], now: datetime) -> dict[int, history.Stretch]:

@@ -46,7 +46,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One series that was written to. `before`: its newest time before, `ids`: the new samples' ids by time."""
+    """One series that was written to. `ids`: the new samples' ids by time; `before`: where there are several, the newest time before."""
 
     target: Target
     name: str
@@ -99,14 +99,17 @@ def targets(asked: Iterable[Widget | str]) -> dict[int | str, Target]:
 
 
 def targets_by_pk(pks: Collection[int]) -> dict[int, Target]:
-    return {row.pk: target_of(row) for row in Widget.objects.filter(pk__in=pks)}
+    return {row[0]: Target(*row) for row in Widget.objects.filter(pk__in=pks).values_list(*_TARGET)}
 
 
 def _targets_by_name(names: Collection[str]) -> dict[int | str, Target]:
     parts = [name.split("/") for name in names if name.count("/") == 1]
     either = Q(dashboard__slug__in={board for board, _ in parts}, slug__in={widget for _, widget in parts})
-    rows = Widget.objects.filter(either).select_related("dashboard")
-    return {name: target_of(row) for row in rows if (name := f"{row.dashboard.slug}/{row.slug}") in names}
+    found = {f"{row[-1]}/{row[2]}": Target(*row[:-1]) for row in Widget.objects.filter(either).values_list(*_TARGET, "dashboard__slug")}
+    return {name: found[name] for name in names if name in found}
+
+
+_TARGET = ("pk", "dashboard", "slug", "kind", "revision", "state", "config")
 
 
 def target_of(row: Widget) -> Target:
@@ -168,10 +171,11 @@ def _check_room(known: Collection[tuple[int, str]], new: Iterable[Series]) -> No
 def write(rows: Sequence[Row]) -> list[Line]:
     """Store these values; the later of two for one (series, time) stands. Call it inside a transaction."""
     pks, new = _series(rows)
-    before = history.newest_times(pks.values())
     of_line: dict[tuple[int, str], list[Row]] = defaultdict(list)
     for row in rows:
         of_line[row.target.pk, row.series].append(row)
+    # A single sample is either the newest or not; only of several can some lie behind what was there.
+    before = history.newest_times([pks[line] for line, found in of_line.items() if len(found) > 1])
     ids = _insert([(pks[line], row) for line, found in sorted(of_line.items()) for row in sorted(found, key=lambda row: row.at)])
     lines = [(pks[line], found[0]) for line, found in of_line.items()]
     return [Line(row.target, row.series, pk, pk in new, before.get(pk), ids[pk]) for pk, row in lines]

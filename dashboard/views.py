@@ -160,8 +160,8 @@ def table(request: HttpRequest, slug: str, widget: str) -> HttpResponse:
         {"at": values.written(at), "series": name or "value", "value": exact(value), "label": label}
         for at, name, value, label in _samples(found)[:TABLE_ROWS]
     ]
-    several = len({row["series"] for row in rows}) > 1
-    return render(request, "dashboard/table.html", {"widget": found, "rows": rows, "several": several})
+    columns = {"several": len({row["series"] for row in rows}) > 1, "labelled": any(row["label"] for row in rows)}
+    return render(request, "dashboard/table.html", {"widget": found, "rows": rows} | columns)
 
 
 def _samples(widget: Widget) -> QuerySet[Sample, tuple[int, str, float, str]]:

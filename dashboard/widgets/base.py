@@ -1,4 +1,4 @@
-"""What a kind of widget is: docs/widgets.md. Pure: config and samples in, HTML out; no query, no clock.
+"""What a kind of widget is: docs/dashboards.md. Pure: config and samples in, HTML out; no query, no clock.
 
 A page and a push show the same: `facts` says from a view of the samples what there is to show, `body` and `push` write it. To the facts
 come `widget` (its slug), `kind`, `series`, `line` (the series' primary key) and `state` (live, error or paused).

@@ -59,8 +59,9 @@ def spark(points: Sequence[Sequence[float]], *, color: int = 1) -> str:
 def _heights(numbers: Sequence[float]) -> list[float]:
     # Halved before the difference: 1e308 - -1e308 is beyond a double.
     low, high = min(numbers) / 2, max(numbers) / 2
-    extent = high - low
+    # A hundredth of the value fills half of the height at most: noise is not drama.
+    extent = max(high - low, max(abs(low), abs(high)) / 50)
     if not extent:
         return [HEIGHT / 2] * len(numbers)
-    room = HEIGHT - 2 * MARGIN
-    return [MARGIN + room * (1 - (number / 2 - low) / extent) for number in numbers]
+    room, floor = HEIGHT - 2 * MARGIN, low - (extent - (high - low)) / 2
+    return [MARGIN + room * (1 - (number / 2 - floor) / extent) for number in numbers]

@@ -26,6 +26,10 @@ def test_a_line_fills_its_height_whatever_its_range() -> None:
         assert 'd="M0 32.0L200 2.0"' in figures.spark(points)
 
 
+def test_noise_is_not_drawn_as_drama() -> None:
+    assert 'd="M0 20.0L200 14.0"' in figures.spark([[0, 1000], [1, 1004]])
+
+
 def test_a_flat_line_lies_in_the_middle_and_a_single_point_is_none() -> None:
     assert 'd="M0 17.0L200 17.0"' in figures.spark([[0, 5], [1, 5]])
     assert figures.spark([[0, 5]]) == figures.spark([]) == ""
