@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
@@ -101,7 +101,13 @@ def make_token(user: Any, name: str, scopes: Sequence[str], expires_at: datetime
 
 def revoke(token: ApiToken, *, now: datetime) -> bool:
     """Revoke a token for good. False when it was revoked before."""
-    return ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now) == 1
+    from core.delivery import authority  # which looks tokens up itself
+
+    with transaction.atomic():
+        revoked = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now) == 1
+        if revoked:
+            authority.recheck_users([token.user_id])
+    return revoked
 
 
 def digest(text: str) -> str:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from core.delivery.channel import EventType, Kind, Window, registry
 from core.delivery.identity import session_hash
 from core.delivery.publishing import publish
+from core.models import ApiToken
 
 CHANNEL = "system:authority"
 
@@ -83,6 +84,11 @@ def _session_deleted(sender: Any, instance: Session, **_: Any) -> None:
         revoke_session(instance.session_key)
 
 
+def _token_saved(sender: Any, instance: ApiToken, created: bool = False, raw: bool = False, **_: Any) -> None:
+    if not created and not raw:
+        recheck_users([instance.user_id])
+
+
 def _members_changed(sender: Any, instance: Any, action: str, reverse: bool, pk_set: Any, **_: Any) -> None:
     """Groups or permissions of people changed: theirs, or (reverse) those of a group or permission with all its people."""
     if action not in {"post_add", "post_remove", "post_clear"}:
@@ -108,6 +114,8 @@ def connect() -> None:
     post_save.connect(_user_saved, sender=user, dispatch_uid="signalbox-user-saved")
     post_delete.connect(_user_deleted, sender=user, dispatch_uid="signalbox-user-deleted")
     post_delete.connect(_session_deleted, sender=Session, dispatch_uid="signalbox-session-deleted")
+    post_save.connect(_token_saved, sender=ApiToken, dispatch_uid="signalbox-token-saved")
+    post_delete.connect(_token_saved, sender=ApiToken, dispatch_uid="signalbox-token-deleted")
     post_delete.connect(_group_changed, sender=Group, dispatch_uid="signalbox-group-deleted")
     m2m_changed.connect(_group_changed, sender=Group.permissions.through, dispatch_uid="signalbox-group-permissions")
     for relation in ("groups", "user_permissions"):

@@ -142,6 +142,10 @@ class Kind:
         """Turn what people write (`ops`, a user name) into the key, or None. Keys resolve to themselves."""
         return name
 
+    def names(self, reader: Reader) -> Sequence[str]:
+        """A few names, as people write them, of channels that this reader may read: told to whoever asks for one that is not there."""
+        return []
+
     def render(self, event: Event, key: str) -> str:
         """The HTML fragment for one event, with its targets; the same for every reader. Empty: nothing to show."""
         return ""

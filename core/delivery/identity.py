@@ -14,19 +14,25 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from core.delivery.channel import Reader
+from core import tokens
+from core.delivery.channel import Reader, registry
 from core.delivery.origins import header
+from core.models import ApiToken
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a handshake carries: a session key, or nothing (a guest)."""
+    """What a handshake carries: a session key, a bearer token (its SHA-256), or nothing (a guest)."""
 
     session_key: str = ""
+    token_digest: str = ""
 
 
 def credential(scope: Mapping[str, Any]) -> Credential:
-    """Read the session cookie of a handshake. Two cookies of that name: the last one, as Django reads them."""
+    """Read the bearer token or the session cookie of a handshake. Two cookies of that name: the last one, as Django reads them."""
+    scheme, _, token = (header(scope, b"authorization") or "").partition(" ")
+    if scheme.lower() == "bearer":
+        return Credential(token_digest=tokens.digest(token.strip()))
     try:
         cookies = SimpleCookie(header(scope, b"cookie") or "")
     except CookieError:
@@ -41,13 +47,42 @@ def session_hash(session_key: str) -> str:
 
 
 def readers(credentials: Collection[Credential]) -> dict[Credential, Reader]:
-    """Who each of these is; whoever has no valid session is a guest. Two queries for any number."""
+    """Who each of these is; whoever has no valid session or token is a guest. Three queries for any number, two more per scope of a token."""
     keys = {one.session_key for one in credentials if one.session_key}
     sessions = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now()) if keys else ()
     store = SessionStore()
     contents = {session.session_key: store.decode(session.session_data) for session in sessions}
     users = _users({content.get(SESSION_KEY) for content in contents.values()} - {None})
-    return {one: _reader(one, contents.get(one.session_key), users) for one in credentials}
+    by_token = _token_readers({one.token_digest for one in credentials if one.token_digest})
+    return {one: by_token.get(one.token_digest) or _reader(one, contents.get(one.session_key), users) for one in credentials}
+
+
+def _token_readers(digests: Collection[str]) -> dict[str, Reader]:
+    """The readers behind tokens that are valid now."""
+    if not digests:
+        return {}
+    now = timezone.now()
+    valid = ApiToken.objects.select_related("user").filter(digest__in=digests, revoked_at=None, user__is_active=True)
+    return {
+        row.digest: Reader(user=str(row.user.pk), name=row.user.get_username(), scopes=_reading_scopes(row.scopes))
+        for row in valid
+        if row.expires_at is None or row.expires_at > now
+    }
+
+
+def _reading_scopes(scopes: Collection[str]) -> tuple[str, ...]:
+    """What a token may read, by the channels' keys: `read:*`, `read:room:*`, or exact ones, which people write with slugs."""
+    found = []
+    for scope in scopes:
+        verb, _, spoken = scope.partition(":")
+        kind, _, name = spoken.partition(":")
+        if verb != "read":
+            continue
+        if spoken == "*" or name == "*":
+            found.append(scope)
+        elif kind in registry.kinds and "*" not in name and (key := registry.kinds[kind].resolve(name)) is not None:
+            found.append(f"read:{kind}:{key}")
+    return tuple(found)
 
 
 def _users(ids: Collection[Any]) -> dict[str, Any]:

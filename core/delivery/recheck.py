@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 
+from core import tokens
 from core.delivery import identity
 from core.delivery.channel import ChannelName, Kind, Reader, registry
 from core.delivery.connection import Connection
@@ -24,10 +25,11 @@ Asked = Mapping[Kind, tuple[Collection[Reader], Collection[str]]]
 
 
 def readable(asked: Asked) -> set[tuple[Reader, ChannelName]]:
-    """What these readers may read, one question to each kind. Blocking."""
-    return {
+    """What these readers may read, one question to each kind, and tokens only within their scopes. Blocking."""
+    found = {
         (reader, ChannelName(kind.name, key)) for kind, (readers, keys) in asked.items() for reader, key in kind.readable(readers, keys)
     }
+    return {(reader, name) for reader, name in found if tokens.allows(reader.scopes, f"read:{name}")}
 
 
 class Recheck:

@@ -18,6 +18,7 @@ class LiveClient:
 
     positions: dict[str, str] = field(default_factory=dict)
     cookies: str = ""
+    bearer: str = ""
     origin: str = "http://127.0.0.1:8000"
     frames: list[dict[str, Any]] = field(default_factory=list)
     shown: dict[str, list[str]] = field(default_factory=dict)
@@ -36,6 +37,8 @@ class LiveClient:
             headers.append((b"origin", self.origin.encode()))
         if self.cookies:
             headers.append((b"cookie", self.cookies.encode()))
+        if self.bearer:
+            headers.append((b"authorization", f"Bearer {self.bearer}".encode()))
         return headers
 
     async def open(self) -> None:

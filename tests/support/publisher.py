@@ -1,4 +1,7 @@
-"""A publisher in a process of its own: `python -m tests.support.publisher` reads one JSON event a line and answers `ok` once it committed."""
+"""A publisher in a process of its own: `python -m tests.support.publisher`.
+
+Reads a JSON list of events per line and answers `ok` once they are committed.
+"""
 
 import json
 import os

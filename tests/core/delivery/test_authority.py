@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
+from django.utils import timezone
 
 from core.delivery import authority, history
 from core.delivery.executor import on_executor
 from core.delivery.hub import hub
 from core.delivery.publishing import publish
+from core.tokens import make_token, revoke
 from tests.support.kinds import Lines
 from tests.support.live import LiveClient, live_client
 
@@ -113,3 +115,18 @@ async def test_an_ordinary_save_of_a_person_disturbs_nobody(alice: Any) -> None:
     alice.first_name = "Alice"
     await on_executor(alice.save)
     assert await on_executor(count) == before
+
+
+async def test_a_token_reads_within_its_scopes_until_it_is_revoked(alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    row, text = await on_executor(make_token, alice, "screen", ["read:testlog:secret"])
+    where = {**await at("testlog:secret"), **await at("testlog:open")}
+    async with live_client(origin="", bearer=text, positions=where) as client:
+        reply = await client.resume()
+        assert reply["refused"] == {"testlog:open": "not_found"} and reply["at"]["testlog:secret"]["recovered"]
+        await on_executor(revoke, row, now=timezone.now())
+        await client.until(lambda me: me.closed == 4401)
+
+
+async def test_a_token_that_is_none_is_a_guest() -> None:
+    async with live_client(origin="", bearer="sbx_" + "x" * 10_000, positions=await at("testlog:secret")) as client:
+        assert (await client.resume())["refused"] == {"testlog:secret": "not_found"}
