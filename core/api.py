@@ -31,6 +31,7 @@ from core.tokens import Caller, Token, caller_of
 
 ROOT = "/api/v1/"
 NEWEST = 50
+NAMED = 10  # how many names that would do an error lists
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 REQUESTS = Counter("signalbox_api_requests_total", "Answers of the API.", labels=("operation", "status"))
@@ -202,7 +203,7 @@ def channel_events(
     assert caller is not None
     kind, name = _channel(caller, "read", channel)
     if not _readable(caller, kind, name):
-        raise _missing(channel)
+        raise _missing(caller, kind, channel)
     found, recovered = _since(kind, name, _position(since))
     return {
         "channel": str(name),
@@ -265,7 +266,7 @@ def _channel(caller: Caller, verb: str, written: str) -> tuple[Kind, ChannelName
     key = kind.resolve(match["name"])
     caller.require(f"{verb}:{written}", *([f"{verb}:{kind.name}:{key}"] if key is not None else []))
     if key is None:
-        raise _missing(written)
+        raise _missing(caller, kind, written)
     return kind, ChannelName.parse(f"{kind.name}:{key}")
 
 
@@ -277,11 +278,13 @@ def _refusal(caller: Caller, kind: Kind, name: ChannelName, written: str) -> Pro
     """Who may read a channel is told that she may not write to it; a stranger is told what she would be told if there were none."""
     if _readable(caller, kind, name):
         return Problem(Code.FORBIDDEN, "You may read this channel, but not publish to it.", field="channel")
-    return _missing(written)
+    return _missing(caller, kind, written)
 
 
-def _missing(written: str) -> Problem:
-    return Problem(Code.NOT_FOUND, f"There is no channel {quoted(written)}, or it is not for you.", field="channel")
+def _missing(caller: Caller, kind: Kind, written: str) -> Problem:
+    would_do = [f"{kind.name}:{name}" for name in kind.names(caller.reader)[:NAMED]]
+    detail = f"There is no channel {quoted(written)}, or it is not for you."
+    return Problem(Code.NOT_FOUND, f"{detail} There is {', '.join(would_do)}." if would_do else detail, field="channel", allowed=would_do)
 
 
 api = _made()

@@ -39,6 +39,11 @@ class UserKind(Kind):
         known = {str(pk): user_name for pk, user_name in found}
         return next((pk for pk, user_name in known.items() if user_name == name), next(iter(known), None))
 
+    def names(self, reader: Reader) -> list[str]:
+        """Her own channel, by her user name."""
+        model: Any = get_user_model()
+        return list(model._default_manager.filter(pk=inbox.key_of(reader.user)).values_list(model.USERNAME_FIELD, flat=True))
+
     def render(self, event: Event, key: str) -> str:
         data = event.data
         if event.type == "notification.put":
@@ -116,6 +121,9 @@ class AudienceKind(Kind):
 
     def resolve(self, name: str) -> str | None:
         return name if standing.is_key(name) else None
+
+    def names(self, reader: Reader) -> list[str]:
+        return sorted(key for _, key in self.readable([reader], ["all", "staff"]))
 
     def render(self, event: Event, key: str) -> str:
         return rows.gone([event.data["id"]]) if event.type == "broadcast.gone" else ""

@@ -43,6 +43,11 @@ class RoomKind(Kind):
         pk = Room.objects.filter(slug=name.lower()).values_list("pk", flat=True).first()
         return None if pk is None else str(pk)
 
+    def names(self, reader: Reader) -> Sequence[str]:
+        slugs = {str(pk): slug for pk, slug in Room.objects.order_by("-pk").values_list("pk", "slug")[:50]}
+        allowed = {key for _, key in self.readable([reader], slugs)}
+        return [slug for key, slug in slugs.items() if key in allowed]
+
     def render(self, event: Event, key: str) -> str:
         if event.type == "message.put":
             # Sorted by offset: the extension's default is the id, and ids are not the order of the room.

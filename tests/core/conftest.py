@@ -36,6 +36,9 @@ class Feed(Kind):
     def resolve(self, name: str) -> str | None:
         return {"news": "1", "1": "1", "2": "2"}.get(name)
 
+    def names(self, reader: Reader) -> list[str]:
+        return ["news"] if reader.user in self.may_read else []
+
 
 class Panel(Feed):
     name = "panel"

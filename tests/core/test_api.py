@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from core import bodies, rates
 from core.delivery import history
+from core.delivery.channel import Reader, registry
 from core.models import ApiToken, Event
 from tests.core.conftest import Api, number_all
 
@@ -96,6 +97,23 @@ def test_an_unknown_kind_is_told_which_there_are(feed: Any, alice: Any, api_of: 
     problem = problem_of(api_of(alice).post("publish", {**NOTE, "channel": "nope:1"}), 404, "not_found")
     assert {"feed", "panel"} <= set(problem["allowed"])
     assert not {"system", "presence"} & set(problem["allowed"])
+
+
+def test_an_unknown_channel_is_told_which_would_do_and_a_stranger_is_not(
+    feed: Any, bob: Any, charlie: Any, api_of: Any, problem_of: Any
+) -> None:
+    reader = problem_of(api_of(bob).post("publish", {**NOTE, "channel": "feed:nope"}), 404, "not_found")
+    assert reader["allowed"] == ["feed:news"]
+    stranger = problem_of(api_of(charlie).get("channels/feed:nope/events"), 404, "not_found")
+    assert stranger["allowed"] == []
+
+
+def test_every_kind_of_ours_names_only_what_its_reader_may_read(alice: Any, bob: Any, charlie: Any) -> None:
+    for user in (alice, bob, charlie):
+        reader = Reader(user=str(user.pk))
+        for kind in registry.kinds.values():
+            keys = [kind.resolve(name) for name in kind.names(reader)]
+            assert {(reader, key) for key in keys} == kind.readable([reader], [key for key in keys if key])
 
 
 def test_an_unknown_type_is_told_which_may_be_published(feed: Any, alice: Any, api_of: Any, problem_of: Any) -> None:
