@@ -46,6 +46,7 @@ TURN = 0.005  # seconds of fan-out before others get the loop
 RETRY = 0.5  # seconds after the database failed
 COUNT_PAUSE = 0.05  # seconds in which dirty people are gathered
 RECHECK = 60.0  # seconds
+MAX_AGE = 12 * 3600.0  # seconds, less up to a quarter
 
 
 class Hub:
@@ -474,10 +475,18 @@ class Hub:
         """Check everybody once a minute: rights that somebody changed by raw SQL."""
         while True:
             await asyncio.sleep(RECHECK * random.uniform(0.8, 1.0))
+            self._retire(time.monotonic())
             everybody = list(self.connections)
             for start in range(0, len(everybody), CHECKED):
                 with contextlib.suppress(DatabaseError):  # the next minute comes
                     await self.recheck.check([one for one in everybody[start : start + CHECKED] if not one.closing])
+
+    def _retire(self, now: float) -> None:
+        """Close what has been open for its age, each at its own time: a new release reaches every page, and nothing leaks for ever."""
+        for connection in list(self.connections):
+            age = MAX_AGE * (0.75 + 0.25 * (hash(connection.id) % 1000) / 1000)
+            if now - connection.opened_at > age:
+                self.close(connection, 1012, retry_ms=random.randint(200, 3000))
 
     # --- the relay ---
 

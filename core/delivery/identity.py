@@ -47,7 +47,7 @@ def session_hash(session_key: str) -> str:
 
 
 def readers(credentials: Collection[Credential]) -> dict[Credential, Reader]:
-    """Who each of these is; whoever has no valid session or token is a guest. Three queries for any number, two more per scope of a token."""
+    """Who each of these is; whoever has no valid session or token is a guest. Three queries for any number, more for tokens' scopes."""
     keys = {one.session_key for one in credentials if one.session_key}
     sessions = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now()) if keys else ()
     store = SessionStore()

@@ -5,10 +5,12 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from channels.layers import get_channel_layer
 from django.db import transaction
 from django.test import Client
 
 from core.delivery import history, sequencer
+from core.delivery import hub as hub_module
 from core.delivery.executor import on_executor
 from core.delivery.publishing import NewEvent, publish, publish_many
 from core.models import Channel, Event
@@ -319,3 +321,37 @@ async def test_many_who_come_together_share_their_queries(monkeypatch: pytest.Mo
         for client in clients:
             assert await client.texts_until("testlog:a", "[19]") == "".join(f"[{number}]" for number in range(20))
     assert len(reads) <= 2
+
+
+async def test_a_socket_of_great_age_is_asked_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "MAX_AGE", 0.0)
+    monkeypatch.setattr(hub_module, "RECHECK", 0.1)
+    await hub_module.hub.stop()
+    await hub_module.hub.start()
+    async with live_client() as client:
+        await client.resume()
+        await client.until(lambda me: me.closed == 1012)
+        assert any(frame.get("signal") == "closing" and frame["retry_ms"] for frame in client.frames)
+
+
+async def test_draining_closes_everybody_with_1012_and_a_hint() -> None:
+    async with live_client() as one, live_client() as two:
+        await one.resume()
+        await two.resume()
+        await hub_module.hub.drain(0.1)
+        for client in (one, two):
+            await client.until(lambda me: me.closed == 1012)
+            assert any(frame.get("signal") == "closing" for frame in client.frames)
+
+
+async def test_a_layer_membership_of_a_day_and_a_dead_mailbox_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "REJOIN", 0.0)  # the in-memory layer forgets members after a day: joined again at every poll
+    monkeypatch.setattr(hub_module, "POLL", 0.1)
+    async with live_client(positions={"testlog:a": await position("testlog:a")}) as client:
+        await client.resume()
+        layer = get_channel_layer()
+        await layer.flush()
+        await say("while nobody was a member")
+        await client.texts_until("testlog:a", "[while nobody was a member]")
+        await say("again")
+        assert await client.texts_until("testlog:a", "[again]") == "[while nobody was a member][again]"
