@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import pytest
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.test import Client
 
@@ -107,6 +108,11 @@ def problem_of() -> Callable[..., dict[str, Any]]:
         return dict(problem)
 
     return check
+
+
+def stored() -> QuerySet[Event]:
+    """The events of the test's own channels; the core publishes some too, when people come and go."""
+    return Event.objects.filter(channel__regex="^(feed|panel):")
 
 
 def number_all() -> None:

@@ -16,7 +16,7 @@ from ninja import Router, Status
 from core import idempotency
 from core.errors import Code, Problem
 from core.models import Event, Intent
-from tests.core.conftest import Api
+from tests.core.conftest import Api, stored
 
 NOTE = {"channel": "feed:news", "type": "note", "data": {"text": "Deploy 42"}}
 
@@ -36,13 +36,13 @@ def test_the_second_request_gets_the_first_answer_and_stores_nothing(feed: Any, 
     assert (replayed(first), replayed(second)) == (False, True)
     assert (first.status_code, first.content) == (second.status_code, second.content)
     assert first.headers["Content-Type"] == second.headers["Content-Type"]
-    assert Event.objects.count() == 1
+    assert stored().count() == 1
 
 
 def test_without_a_key_every_request_is_its_own(feed: Any, alice: Any, api_of: Any) -> None:
     api = api_of(alice)
     assert [api.post("publish", NOTE).status_code for _ in range(2)] == [202, 202]
-    assert (Event.objects.count(), Intent.objects.count()) == (2, 0)
+    assert (stored().count(), Intent.objects.count()) == (2, 0)
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def test_another_request_under_the_same_key_is_refused(feed: Any, alice: Any, ap
     headers = {"Title": "One", **{name: value for name, value in change.items() if name not in {"body", "path"}}}
     answer = api.post(change.get("path", "publish"), change.get("body", NOTE), key="k", **headers)
     assert problem_of(answer, 409, "key_reused")["field"] == "Idempotency-Key"
-    assert Event.objects.count() == 1
+    assert stored().count() == 1
 
 
 def test_a_key_belongs_to_one_token(feed: Any, alice: Any, api_of: Any) -> None:
     assert [replayed(api_of(alice).post("publish", NOTE, key="k")) for _ in range(2)] == [False, False]
-    assert Event.objects.count() == 2
+    assert stored().count() == 2
 
 
 @pytest.mark.parametrize("key", ["k", "x" * 128, " ", "~!@#$%^&*()", "9" * 36])
@@ -72,7 +72,7 @@ def test_any_printable_key_will_do(feed: Any, alice: Any, api_of: Any, key: str)
 @pytest.mark.parametrize("key", ["", "x" * 129, "a\tb", "ä", "\x7f", "\u200b"])
 def test_a_key_that_is_none_is_refused(feed: Any, alice: Any, api_of: Any, problem_of: Any, key: str) -> None:
     assert problem_of(api_of(alice).post("publish", NOTE, key=key), 422, "invalid")["field"] == "Idempotency-Key"
-    assert not Event.objects.exists()
+    assert not stored().exists()
 
 
 def test_a_refused_request_leaves_its_key_free(feed: Any, alice: Any, api_of: Any) -> None:
@@ -88,15 +88,15 @@ def test_after_a_day_a_key_is_free_again(feed: Any, alice: Any, api_of: Any) -> 
     assert Intent.objects.get().expires_at > timezone.now() + timedelta(hours=23, minutes=59)
     Intent.objects.update(expires_at=timezone.now())
     assert not replayed(api.post("publish", NOTE, key="k"))
-    assert (Event.objects.count(), Intent.objects.count()) == (2, 1)
+    assert (stored().count(), Intent.objects.count()) == (2, 1)
 
 
 def test_the_answer_outlives_the_event(feed: Any, alice: Any, api_of: Any) -> None:
     api = api_of(alice)
     first = api.post("publish", NOTE, key="k")
-    Event.objects.all().delete()
+    stored().delete()
     assert api.post("publish", NOTE, key="k").content == first.content
-    assert not Event.objects.exists()
+    assert not stored().exists()
 
 
 def test_keys_whose_time_is_over_are_forgotten(feed: Any, alice: Any, api_of: Any) -> None:
@@ -169,9 +169,9 @@ def breaking(alice: Any, api_of: Any, monkeypatch: pytest.MonkeyPatch) -> Callab
 )
 def test_a_write_that_fails_is_undone_as_a_whole(breaking: Any, end: Any, status: int, key: str | None) -> None:
     assert breaking(end, key=key).status_code == status
-    assert (Event.objects.count(), Intent.objects.count()) == (0, 0)
+    assert (stored().count(), Intent.objects.count()) == (0, 0)
     assert breaking(Status(202, {}), key=key).status_code == 202
-    assert Event.objects.count() == 1
+    assert stored().count() == 1
 
 
 def test_our_own_mistake_is_logged_and_not_shown(breaking: Any, caplog: pytest.LogCaptureFixture, problem_of: Any) -> None:
@@ -191,7 +191,7 @@ def test_a_death_before_the_commit_leaves_nothing(breaking: Any) -> None:
         patch.setattr(idempotency, "_result_of", die)
         with pytest.raises(Killed):
             breaking(Status(202, {}), key="k")
-    assert (Event.objects.count(), Intent.objects.count()) == (0, 0)
+    assert (stored().count(), Intent.objects.count()) == (0, 0)
 
 
 # Both at once
@@ -223,7 +223,7 @@ def test_of_several_at_once_one_writes_and_all_get_its_answer(feed: Any, alice: 
     assert [answer.status_code for answer in answers] == [202] * 6
     assert sorted(replayed(answer) for answer in answers) == [False] + [True] * 5
     assert len({answer.content for answer in answers}) == 1
-    assert Event.objects.count() == 1
+    assert stored().count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -231,7 +231,7 @@ def test_several_with_keys_of_their_own_all_write(feed: Any, alice: Any, api_of:
     token, keys = api_of(alice).headers["Authorization"].split()[1], iter("abcdef")
     answers = at_once(6, lambda: Api(token).post("publish", NOTE, key=next(keys)))
     assert [(answer.status_code, replayed(answer)) for answer in answers] == [(202, False)] * 6
-    assert Event.objects.count() == 6
+    assert stored().count() == 6
 
 
 @pytest.mark.django_db(transaction=True)
