@@ -41,7 +41,9 @@ class NewValue:
     url: str = ""
 
 
-def record(widget: Widget | str, value: object, at: object = None, *, series: str = "", label: object = "", now: datetime | None = None) -> None:
+def record(
+    widget: Widget | str, value: object, at: object = None, *, series: str = "", label: object = "", now: datetime | None = None
+) -> None:
     """Store one value and show it on every page that has the widget, as soon as the caller's transaction commits.
 
     The same series and time again replace the value. Raises Problem: no such widget (it names near ones), a value of the wrong
@@ -215,7 +217,7 @@ def _publish_layout(dashboard: Dashboard) -> None:
     publish(dashboard.channel, "layout.changed", {"revision": dashboard.revision})
 
 
-def _next_revision_locked(model: type[Widget] | type[Dashboard], pk: int | None) -> int:
+def _next_revision_locked(model: type[Widget] | type[Dashboard], pk: Any) -> int:
     """The next revision of a row, which stays locked until the caller's transaction ends: its events' ids are in lock order."""
     known = model._default_manager.select_for_update(no_key=True).filter(pk=pk).values_list("revision", flat=True).first()
     return (known or 0) + 1

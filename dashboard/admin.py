@@ -1,23 +1,31 @@
 """Boards and widgets in the admin. Saving and deleting go through the actions, so that open pages follow."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from dashboard import actions
+from dashboard import actions, widgets
 from dashboard.models import AlertRule, Dashboard, Favourite, Role, Series, ShareLink, Widget
 
+if TYPE_CHECKING:
+    ModelForm = forms.ModelForm[Widget]
+    ModelAdmin = admin.ModelAdmin[Any]
+    TabularInline = admin.TabularInline[Role, Dashboard]
+else:
+    ModelForm, ModelAdmin, TabularInline = forms.ModelForm, admin.ModelAdmin, admin.TabularInline
 
-class RoleInline(admin.TabularInline):
+
+class RoleInline(TabularInline):
     model = Role
     extra = 0
     autocomplete_fields = ["user", "group"]
 
 
 @admin.register(Dashboard)
-class DashboardAdmin(admin.ModelAdmin):
+class DashboardAdmin(ModelAdmin):
     list_display = ["title", "slug", "access", "owner"]
     list_filter = ["access"]
     search_fields = ["title", "slug"]
@@ -29,8 +37,19 @@ class DashboardAdmin(admin.ModelAdmin):
         actions.save_dashboard(obj)
 
 
+class WidgetForm(ModelForm):
+    """A widget whose kind is chosen from those that there are."""
+
+    kind = forms.ChoiceField(choices=[(kind.name, kind.title) for kind in widgets.KINDS.values()])
+
+    class Meta:
+        model = Widget
+        fields = "__all__"
+
+
 @admin.register(Widget)
-class WidgetAdmin(admin.ModelAdmin):
+class WidgetAdmin(ModelAdmin):
+    form = WidgetForm
     list_display = ["title", "dashboard", "slug", "kind", "order", "state"]
     list_filter = ["dashboard", "kind", "state"]
     search_fields = ["title", "slug", "dashboard__title"]
@@ -49,19 +68,19 @@ class WidgetAdmin(admin.ModelAdmin):
 
 
 @admin.register(Series)
-class SeriesAdmin(admin.ModelAdmin):
+class SeriesAdmin(ModelAdmin):
     list_display = ["widget", "name"]
     search_fields = ["name", "widget__title"]
 
 
 @admin.register(AlertRule)
-class AlertRuleAdmin(admin.ModelAdmin):
+class AlertRuleAdmin(ModelAdmin):
     list_display = ["name", "widget", "condition", "state", "enabled"]
     list_filter = ["state", "enabled"]
 
 
 @admin.register(ShareLink)
-class ShareLinkAdmin(admin.ModelAdmin):
+class ShareLinkAdmin(ModelAdmin):
     list_display = ["dashboard", "hint", "created_by", "expires_at", "revoked_at"]
     readonly_fields = ["digest", "hint"]
 

@@ -20,7 +20,7 @@ router = Router(tags=["Dashboards"])
 
 MOST = 5000
 FIELDS = ("value", "at", "label", "series", "url")
-WAYS = 'A body is 42, or {"value": 42, "at": "2026-11-21T07:10:00Z", "label": "", "series": "cpu"} with whatever you need of it, or a list of those.'
+WAYS = 'A body is 42, or {"value": 42, "at": "2026-11-21T07:10:00Z", "label": "", "series": "cpu"} (only `value` must be), or a list.'
 
 
 class Stored(Strict):
@@ -32,7 +32,9 @@ def _example(body: Any, stored: int) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": {}, "example": body}}}, "responses": answers}
 
 
-@router.post("widgets", response={202: Stored}, summary="Push values to many widgets", openapi_extra=_example({"ops/queue": 42, "ops/users": 7}, 2))
+@router.post(
+    "widgets", response={202: Stored}, summary="Push values to many widgets", openapi_extra=_example({"ops/queue": 42, "ops/users": 7}, 2)
+)
 def push_values(request: HttpRequest) -> Status[dict[str, int]]:
     """Store values for many widgets at once, all or none: an object of `<dashboard>/<widget>` and what a single push takes.
 
@@ -56,7 +58,7 @@ def push_value(
     dashboard: str = Path(description="The dashboard's slug.", example="ops"),
     widget: str = Path(description="The widget's slug.", example="queue"),
 ) -> Status[dict[str, int]]:
-    """Store one value or a list, at their own times or now. They are stored when the answer comes, and then on every page that has the widget.
+    """Store one value or a list, at their own times or now; when the answer comes they are stored, and then on every page with the widget.
 
     The body is a number, an object with `value` and, as you need them, `at`, `label` and `series`, or a list of either.
     Needs the scope `push:<dashboard>/<widget>`.

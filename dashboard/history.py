@@ -101,7 +101,7 @@ def stretch(series: Collection[int], *, start: int, end: int, width: int) -> Str
 
 def _buckets(inside: QuerySet[Sample], step: int) -> Iterator[tuple[int, int, float]]:
     extremes = {"first": Min("at"), "last": Max("at"), "low": Min("value"), "high": Max("value")}
-    rows = inside.annotate(bucket=F("at") / step).values("series", "bucket").annotate(**extremes).order_by("bucket")
+    rows: Any = inside.annotate(bucket=F("at") / step).values("series", "bucket").annotate(**extremes).order_by("bucket")
     for row in rows:
         yield row["series"], row["first"], row["low"]
         if row["last"] > row["first"]:

@@ -30,6 +30,11 @@ class DashboardKind(Kind):
         pk = Dashboard.objects.filter(slug=name).values_list("pk", flat=True).first()
         return None if pk is None else str(pk)
 
+    def names(self, reader: Reader) -> Sequence[str]:
+        slugs = {str(pk): slug for pk, slug in Dashboard.objects.order_by("-pk").values_list("pk", "slug")[:50]}
+        allowed = {key for _, key in self.readable([reader], slugs)}
+        return [slug for key, slug in slugs.items() if key in allowed]
+
     def render(self, event: Event, key: str) -> str:
         return _RENDERERS[event.type](event, key)
 

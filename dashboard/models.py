@@ -60,16 +60,16 @@ class Dashboard(models.Model):
     def __str__(self) -> str:
         return self.title
 
-    @property
-    def channel(self) -> str:
-        return f"dashboard:{self.pk}"
-
     def get_absolute_url(self) -> str:
         return f"/dashboards/{self.slug}/"
 
     def clean(self) -> None:
         # Here and not as field validators: a migration would have to import them.
         check_slug(self.slug)
+
+    @property
+    def channel(self) -> str:
+        return f"dashboard:{self.pk}"
 
 
 class Widget(models.Model):

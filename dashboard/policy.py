@@ -158,7 +158,7 @@ def _people(pks: Collection[str]) -> dict[str, _Person]:
     return {str(pk): _Person(str(pk), active, staff or root) for pk, active, staff, root in rows}
 
 
-def _roles(people: Collection[str], boards: Collection[str]) -> dict[tuple[str, str], int]:
+def _roles(people: Any, boards: Any) -> dict[tuple[str, str], int]:
     levels: dict[tuple[str, str], int] = defaultdict(int)
     if not people or not boards:
         return levels

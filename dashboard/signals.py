@@ -18,7 +18,6 @@ def connect() -> None:
     # By name: dashboards and notifications do not know each other.
     post_save.connect(sent, sender="signalbox_notifications.Notification", dispatch_uid="signalbox-feed-sent")
 
-
     # Roles are edited in many places, also by deleting a person or a group.
     post_save.connect(_role_changed, sender=Role, dispatch_uid="signalbox-role-saved")
     post_delete.connect(_role_changed, sender=Role, dispatch_uid="signalbox-role-deleted")

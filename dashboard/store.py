@@ -91,8 +91,9 @@ def targets(asked: Iterable[Widget | str]) -> dict[int | str, Target]:
     references = {reference(widget) for widget in asked}
     pks = [one for one in references if isinstance(one, int)]
     names = [one for one in references if isinstance(one, str)]
-    found: dict[int | str, Target] = dict(targets_by_pk(pks)) if pks else {}
-    found |= _targets_by_name(names) if names else {}
+    found: dict[int | str, Target] = _targets_by_name(names) if names else {}
+    for pk, target in targets_by_pk(pks).items() if pks else ():
+        found[pk] = target
     for one in references - set(found):
         raise unknown(str(one), all_names())
     return found

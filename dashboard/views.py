@@ -98,10 +98,11 @@ def favourite(request: HttpRequest, slug: str) -> HttpResponse:
     """Star a board (`starred=1`) or no longer (`starred=0`)."""
     dashboard = policy.dashboard_for_reader(request.user, slug)
     starred = request.POST.get("starred") == "1"
+    mine: dict[str, Any] = {"user_id": request.user.pk, "dashboard": dashboard}
     if starred:
-        Favourite.objects.get_or_create(user=request.user, dashboard=dashboard)
+        Favourite.objects.get_or_create(**mine)
     else:
-        Favourite.objects.filter(user=request.user, dashboard=dashboard).delete()
+        Favourite.objects.filter(**mine).delete()
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect(dashboard)
     return render(request, "dashboard/_star.html", {"dashboard": dashboard, "starred": starred})

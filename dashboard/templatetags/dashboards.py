@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.inclusion_tag("dashboard/_live_widget.html", takes_context=True)
 def live_widget(context: template.Context, name: str) -> dict[str, Any]:
-    """One widget, live, on any page that loads core/board.css (and, for a chart, core/charts.js). Nothing where it is not for this person."""
+    """One widget, live, on any page that loads core/board.css (and, for a chart, core/charts.js). Else nothing."""
     request = context["request"]
     board, _, slug = name.partition("/")
     try:

@@ -111,7 +111,7 @@ def fresh(widget: int, facts: Mapping[str, Any], extra: str = "") -> str:
 
 def rendered(template: str, context: Mapping[str, Any]) -> str:
     """A small template's HTML, without the blank line at its end."""
-    return get_template(template).template.render(_context(context)).strip()  # type: ignore[attr-defined]
+    return str(get_template(template).template.render(_context(context))).strip()  # type: ignore[attr-defined]
 
 
 def _context(context: Mapping[str, Any]) -> Any:

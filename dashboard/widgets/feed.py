@@ -8,12 +8,12 @@ from msgspec import Meta
 
 from core.errors import Code, Problem
 from dashboard import values
-from dashboard.widgets.base import Config, View, WidgetKind, Reading, fresh
+from dashboard.widgets.base import Config, Reading, View, WidgetKind, fresh
 
 MOST = 12
 
 
-class FeedConfig(Config):
+class FeedConfig(Config, frozen=True):
     entries: Annotated[int, Meta(ge=1, le=MOST)] = 8
 
 

@@ -10,7 +10,7 @@ from dashboard.widgets.base import Config, View, WidgetKind, fresh, pairs, parti
 from dashboard.widgets.figures import shown, signed, span, spark
 
 
-class StatConfig(Config):
+class StatConfig(Config, frozen=True):
     unit: Annotated[str, Meta(max_length=20)] = ""
     decimals: Annotated[int, Meta(ge=0, le=6)] | None = None
     better: Literal["up", "down", "neither"] = "neither"  # so that red means worse

@@ -13,12 +13,12 @@ from dashboard.widgets.base import Config, View, WidgetKind, fresh, pairs, parti
 RANGES = (300, 900, 3600, 86_400, 2_592_000)
 
 
-class Threshold(Config):
+class Threshold(Config, frozen=True):
     value: float = 0.0
     level: Literal["warn", "bad"] = "warn"
 
 
-class TimeSeriesConfig(Config):
+class TimeSeriesConfig(Config, frozen=True):
     unit: Annotated[str, Meta(max_length=20)] = ""
     decimals: Annotated[int, Meta(ge=0, le=6)] | None = None
     range: Annotated[int, Meta(ge=60, le=2_592_000)] = 900  # seconds

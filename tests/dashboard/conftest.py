@@ -34,7 +34,9 @@ def board(owner: Any, bob: Any) -> Dashboard:
 
 @pytest.fixture
 def stat(board: Dashboard) -> Widget:
-    return save_widget(Widget(dashboard=board, slug="queue", kind="stat", title="Queue", config={"unit": "jobs", "against": 60}, interval=2))
+    return save_widget(
+        Widget(dashboard=board, slug="queue", kind="stat", title="Queue", config={"unit": "jobs", "against": 60}, interval=2)
+    )
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ Prints `followed` at its end. `test_overlapping.py` starts it.
 import random
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
@@ -98,22 +99,15 @@ def _storm() -> None:
 
 
 def _together(*tasks: Callable[[], None]) -> None:
-    failed: list[BaseException] = []
-
     def run(task: Callable[[], None]) -> None:
         try:
             task()
-        except BaseException as error:
-            failed.append(error)
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=run, args=[task]) for task in tasks]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not failed, failed
+    with ThreadPoolExecutor(len(tasks)) as threads:
+        for done in [threads.submit(run, task) for task in tasks]:
+            done.result(60)
 
 
 def _page(user: object) -> Page:
@@ -125,7 +119,9 @@ def _page(user: object) -> Page:
 def _assert_follows(board: Dashboard, opened: Page, user: object, scene: str) -> None:
     while Event.objects.filter(channel=board.channel, offset=None).exists():
         sequence([board.channel])
-    opened.apply([history.as_event(row) for row in Event.objects.filter(channel=board.channel, offset__gt=opened.offset).order_by("offset")])
+    opened.apply(
+        [history.as_event(row) for row in Event.objects.filter(channel=board.channel, offset__gt=opened.offset).order_by("offset")]
+    )
     (text, charts), (now, charts_now) = opened.shown(), _page(user).shown()
     assert text == now, f"{scene}:\n{text}\n\n{now}"
     assert charts == charts_now, f"{scene}:\n{charts}\n\n{charts_now}"

@@ -105,7 +105,8 @@ class Page:
         kind = registry.of(self.channel)
         news = [event for event in events if event.offset > self.offset]
         for event in news:
-            assert len(fragment := kind.render(event, self.channel.split(":")[1])) < 65536
+            fragment = kind.render(event, self.channel.split(":")[1])
+            assert len(fragment) < 65536
             self._swap(parsed(fragment))
         if news:
             epoch = self.region.attributes["data-position"].split(":")[0]
@@ -191,7 +192,7 @@ class Chart:
 
     def merge(self, series: dict[str, list[list[float]]]) -> None:
         for name, points in series.items():
-            self.points.setdefault(name, {}).update({at: value for at, value in points})
+            self.points.setdefault(name, {}).update(map(tuple, points))
 
     def drawn(self) -> dict[str, list[tuple[float, float]]]:
         return {name: sorted(points.items()) for name, points in self.points.items() if points}

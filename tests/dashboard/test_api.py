@@ -157,7 +157,9 @@ def test_without_a_token_nothing_is_pushed(stat: Widget, client: Any, owner: Any
     assert client.post(f"{PREFIX}v1/widgets/ops/queue", "1", content_type="text/plain").status_code == 401
 
 
-def test_the_snapshot_of_a_board_is_its_newest_values(stat: Widget, chart: Widget, owner: Any, charlie: Any, curl: Any, client: Any) -> None:
+def test_the_snapshot_of_a_board_is_its_newest_values(
+    stat: Widget, chart: Widget, owner: Any, charlie: Any, curl: Any, client: Any
+) -> None:
     curl(owner, "widgets", '{"ops/queue": [1, 2], "ops/load": {"value": 3, "series": "cpu"}}')
     client.force_login(owner)
     answer = client.get("/api/v1/channels/dashboard:ops/events").json()

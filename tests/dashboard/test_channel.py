@@ -22,7 +22,9 @@ def reader(user: Any) -> Reader:
 def test_the_owner_staff_and_members_read_strangers_and_guests_do_not(
     board: Dashboard, owner: Any, alice: Any, bob: Any, charlie: Any
 ) -> None:
-    asked = {name: reader(user) for name, user in {"owner": owner, "staff": alice, "member": bob, "stranger": charlie, "guest": None}.items()}
+    asked = {
+        name: reader(user) for name, user in {"owner": owner, "staff": alice, "member": bob, "stranger": charlie, "guest": None}.items()
+    }
     may = KIND.readable(asked.values(), [str(board.pk)])
     assert {name for name, one in asked.items() if (one, str(board.pk)) in may} == {"owner", "staff", "member"}
 
@@ -54,7 +56,9 @@ def test_a_group_s_role_lets_its_members_read(board: Dashboard, charlie: Any) ->
 
 
 @pytest.mark.django_db
-def test_many_readers_and_boards_cost_four_queries(board: Dashboard, owner: Any, django_user_model: Any, django_assert_num_queries: Any) -> None:
+def test_many_readers_and_boards_cost_four_queries(
+    board: Dashboard, owner: Any, django_user_model: Any, django_assert_num_queries: Any
+) -> None:
     people = django_user_model.objects.bulk_create([django_user_model(username=f"u{number}") for number in range(30)])
     boards = [Dashboard.objects.create(slug=f"b{number}", title="B", owner=owner) for number in range(10)]
     Role.objects.bulk_create([Role(dashboard=one, user=people[number]) for number, one in enumerate(boards)])

@@ -12,7 +12,10 @@ from dashboard.models import Dashboard, Role, Widget
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("slug", ["new", "echo", "edit", "share", "board", "ticket", "42", "", "Ops", "a b", "-a", "a-", "ä", "a/b", "x" * 65, "ops\n", "\u0661\u0662"])
+@pytest.mark.parametrize(
+    "slug",
+    ["new", "echo", "edit", "share", "board", "ticket", "42", "", "Ops", "a b", "-a", "a-", "ä", "a/b", "x" * 65, "ops\n", "\u0661\u0662"],
+)
 def test_a_board_s_slug_can_stand_in_an_address(slug: str) -> None:
     with pytest.raises(ValidationError):
         save_dashboard(Dashboard(slug=slug, title="T"))

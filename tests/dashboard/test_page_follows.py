@@ -1,7 +1,7 @@
 """A page rendered earlier and the events since are a page rendered now, for each kind of widget and whatever comes in what order."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,11 +29,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def frozen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every page is rendered at one moment, and numbering waits for nothing."""
     monkeypatch.setattr(timezone, "now", lambda: at(600))
     monkeypatch.setattr(DashboardKind, "pace", 0.0)
-    yield
 
 
 @pytest.fixture

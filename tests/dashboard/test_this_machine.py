@@ -65,7 +65,9 @@ def test_sign_ins_stand_in_the_feed(machine: Dashboard, bob: Any, django_capture
     assert "bob signed in" in entries()
 
 
-def test_a_saved_model_stands_in_the_feed_without_what_it_says(machine: Dashboard, alice: Any, django_capture_on_commit_callbacks: Any) -> None:
+def test_a_saved_model_stands_in_the_feed_without_what_it_says(
+    machine: Dashboard, alice: Any, django_capture_on_commit_callbacks: Any
+) -> None:
     Notification = apps.get_model("signalbox_notifications", "Notification")
     now = timezone.now()
     with django_capture_on_commit_callbacks(execute=True):
