@@ -1,11 +1,14 @@
 """live.js in Chromium against a server played by hand: every order of frames, answers and swaps that can hurt."""
 
+import random
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.fake_live import EPOCH, FakeLive, Talk, page_with, region
+from tests.support.servers import wait_until
 
 BOARD = "dashboard:7"
 
@@ -435,3 +438,80 @@ def test_what_may_not_be_seen_any_more_goes_dark_and_the_bar_says_so(fake: FakeL
     open_board(fake, page).say(signal="resync", channels=[BOARD])
     expect(page.locator("#connection-bar")).to_contain_text("Part of this page is no longer open to you.")
     expect(page.locator("#dashboard-7")).to_be_empty()
+
+
+class Careless:
+    """A server that numbers a log honestly, but loses frames, sends them twice, drops sockets and calls for resyncs."""
+
+    def __init__(self, fake: FakeLive, seed: int) -> None:
+        self.fake, self.random, self.head = fake, random.Random(seed), 0
+        fake.pages["/"] = page_with(self.region())
+        fake.pages["/region/"] = lambda _: self.region()
+
+    def region(self) -> str:
+        head = self.head
+        items = "".join(f'<li id="e-{event}">{event} </li>' for event in range(1, head + 1))
+        return region(BOARD, head, f'<ol id="list">{items}</ol>')
+
+    def frame(self, talk: Talk, start: int, end: int) -> None:
+        items = "".join(f'<li id="e-{event}">{event} </li>' for event in range(start + 1, end + 1))
+        talk.push(BOARD, start, end, f'<hx-upsert hx-target="#list">{items}</hx-upsert>')
+
+    def meet(self) -> None:
+        """Take the browser's new socket and answer its resume."""
+        self.talk = self.fake.socket()
+        self.answer(0, self.talk.resume)
+
+    def answer(self, number: int, command: dict[str, Any]) -> None:
+        position = int(command["at"][BOARD].partition(":")[2])
+        recovered = self.head - position <= 12
+        self.talk.say(reply=number, ok=True, at={BOARD: {"position": f"{EPOCH}:{self.head}", "recovered": recovered}})
+        self.cursor = position if recovered else self.head
+        self.send()
+
+    def send(self) -> None:
+        if self.cursor < self.head:
+            self.frame(self.talk, self.cursor, self.head)
+        self.cursor = self.head
+
+    def step(self) -> None:
+        self.head += self.random.randint(0, 3)
+        action = self.random.random()
+        if action < 0.2:
+            self.cursor = self.head  # lost on the way
+        elif action < 0.3:
+            self.frame(self.talk, max(0, self.head - self.random.randint(1, 9)), self.head - self.random.randint(0, 1))
+        elif action < 0.35:
+            self.cursor = self.head
+            self.talk.say(signal="resync", channels=[BOARD])
+        elif action < 0.4:
+            self.talk.drop()
+            self.meet()
+        else:
+            self.send()
+        self.listen()
+
+    def listen(self) -> None:
+        while not self.talk.heard.empty():
+            command = self.talk.heard.get()
+            if command["do"] == "subscribe":
+                self.answer(command["id"], command)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_a_careless_server_does_every_event_is_shown_once_and_in_order(fake: FakeLive, page: Page, seed: int) -> None:
+    server = Careless(fake, seed)
+    page.goto(fake.url)
+    server.meet()
+    for _ in range(60):
+        server.step()
+    server.head += 1
+    server.cursor = server.head - 1
+    server.send()
+    whole = [str(event) for event in range(1, server.head + 1)]
+
+    def complete() -> bool:
+        server.listen()
+        return page.locator("#list").inner_text().split() == whole
+
+    wait_until(complete, described=f"events up to {server.head}, each once")

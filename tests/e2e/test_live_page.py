@@ -193,3 +193,32 @@ def test_a_button_copies_and_says_so(fake: FakeLive, page: Page) -> None:
     expect(page.get_by_role("button")).to_have_text("Copied")
     expect(page.locator("#live-polite")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == "curl it"
+
+
+def test_a_toast_waits_for_the_one_who_is_in_another_tab(fake: FakeLive, page: Page) -> None:
+    page.clock.install()
+    talk = opened(fake, page)
+    hide = (
+        "Object.defineProperty(document, 'hidden', {value: %s, configurable: true}); document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    page.evaluate(hide % "true")
+    push(talk, 2, toast(2, at=page.evaluate("new Date().toISOString()")))
+    expect(page.locator("#t-2")).to_be_visible()
+    page.clock.run_for(10_000)
+    expect(page.locator("#t-2")).to_be_visible()
+    page.evaluate(hide % "false")
+    page.clock.run_for(6_500)
+    expect(page.locator("#t-2")).to_have_count(0)
+
+
+def test_the_chip_follows_the_connection_but_not_each_short_break(fake: FakeLive, page: Page) -> None:
+    talk = opened(fake, page, '<span class="chip stale" data-live-chip>Connecting</span>')
+    chip = page.locator("[data-live-chip]")
+    expect(chip).to_have_text("Live")
+    fake.refuse.set()
+    talk.drop()
+    expect(chip).to_have_text("Offline")
+    fake.refuse.clear()
+    page.locator("#connection-bar button").click()
+    fake.socket().answer()
+    expect(chip).to_have_text("Live")
