@@ -74,8 +74,10 @@ def _many(data: Mapping[str, Any]) -> str:
     return rows.REFETCH
 
 
-def _in_place(data: Mapping[str, Any]) -> str:
-    return _many(data) if data.get("many") else rows.replaced(map(Row.of_data, data["rows"]))
+def _read(data: Mapping[str, Any]) -> str:
+    if data.get("many"):
+        return _many(data)
+    return rows.replaced(map(Row.of_data, data["rows"])) + rows.toasts_gone(row["id"] for row in data["rows"])
 
 
 def _at_place(data: Mapping[str, Any]) -> str:
@@ -89,7 +91,7 @@ def _away(data: Mapping[str, Any]) -> str:
 # Unread and unarchived rows may be missing from a list that is open: put them where they belong.
 _STATES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "seen": lambda data: "",
-    "read": _in_place,
+    "read": _read,
     "unread": _at_place,
     "archived": _away,
     "unarchived": lambda data: _away(data) + ("" if data.get("many") else _at_place(data)),

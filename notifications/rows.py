@@ -151,6 +151,11 @@ def replaced(rows: Iterable[Row]) -> str:
     )
 
 
+def toasts_gone(ids: Iterable[int]) -> str:
+    """The fragment for what was read on some device: its toast, which stays for critical ones, says nothing new."""
+    return "".join(f'<hx-partial hx-target="#{TOAST}-{id}" hx-swap="delete"></hx-partial>' for id in ids)
+
+
 def gone(ids: Iterable[int]) -> str:
     """The fragment for notifications that are to leave every list and the toasts."""
     return "".join(f'<hx-partial hx-target="#{prefix}-{id}" hx-swap="delete"></hx-partial>' for id in ids for prefix in (*LISTS, TOAST))

@@ -142,24 +142,23 @@ def _item(request: HttpRequest, pk: int) -> InboxItem:
 # --- buttons ---
 
 
-def _button(act: Callable[[Any, Iterable[int]], int]) -> Callable[..., HttpResponse]:
+def _button(act: Callable[[Any, Iterable[int]], int], *, moves: bool = False) -> Callable[..., HttpResponse]:
+    """The view of a button on a row; one that `moves` takes the row out of the list that it stands in."""
+
     @login_required
     @require_POST
     def view(request: HttpRequest, pk: int) -> HttpResponse:
         item = _item(request, pk)
         act(request.user, [pk])
-        return _answer(request, _after(request, item))
+        return _answer(request, rows.gone([pk]) if moves else _changed(item))
 
     return view
 
 
-def _after(request: HttpRequest, item: InboxItem) -> str:
+def _changed(item: InboxItem) -> str:
     """What a button's own page is answered: the same that her other pages are pushed."""
     item.refresh_from_db(fields=["read_at", "archived_at", "seen_at"])
-    row = Row.of_item(item)
-    on_archive = "tab=archived" in request.headers.get("HX-Current-URL", "")
-    stays = row.archived == on_archive
-    return rows.replaced([row]) if stays else rows.gone([row.id])
+    return rows.replaced([Row.of_item(item)])
 
 
 def _answer(request: HttpRequest, fragment: str) -> HttpResponse:
@@ -171,8 +170,8 @@ def _answer(request: HttpRequest, fragment: str) -> HttpResponse:
 
 read = _button(actions.mark_read)
 unread = _button(actions.mark_unread)
-archive = _button(actions.archive)
-unarchive = _button(actions.unarchive)
+archive = _button(actions.archive, moves=True)
+unarchive = _button(actions.unarchive, moves=True)
 
 
 @login_required

@@ -15,6 +15,7 @@ from notifications import audiences, drafts, policy
 from notifications.audiences import Audience
 from notifications.errors import BadNotification
 from notifications.models import Broadcast, BroadcastChunk, InboxItem, Notification, Priority
+from notifications.rows import Row
 
 CHUNK = 10_000
 MAX_CHOSEN = 10_000
@@ -106,7 +107,8 @@ def _begin(made: Broadcast, *, now: datetime) -> None:
     made.save(update_fields=["state", "sent_at", "total", "last_user", "finished_at"])
     Notification.objects.filter(pk=made.notification_id).update(delivered_at=now, updated_at=now)
     if made.total:
-        about = {"id": made.notification_id, "broadcast": made.pk}
+        row = Row.of(made.notification, arrived_at=now)
+        about = {"id": made.notification_id, "broadcast": made.pk, "row": row.data()}
         publish_many([NewEvent(made.channel, "broadcast.put", about, key=str(made.notification_id)), _progress(made)])
         wake("broadcasts_due")
 
@@ -134,7 +136,12 @@ def _keys(**conditions: Any) -> list[int]:
 
 def _begin_scheduled(pk: int, *, now: datetime) -> None:
     with transaction.atomic():
-        made = Broadcast.objects.select_for_update(of=("self",)).filter(pk=pk, state="scheduled").select_related("sender").first()
+        made = (
+            Broadcast.objects.select_for_update(of=("self",))
+            .filter(pk=pk, state="scheduled")
+            .select_related("sender", "notification")
+            .first()
+        )
         if made is None:
             return
         # Asked again: the right to send may have been taken since.
