@@ -10,7 +10,6 @@ class CoreConfig(AppConfig):
         from django.utils import timezone
 
         from core import health, idempotency, jobs, signins  # noqa: F401  (signins listens for sign-ins)
-
         from core.delivery import authority, presence, retention
         from core.delivery.channel import registry
 
