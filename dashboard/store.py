@@ -91,20 +91,20 @@ def targets(asked: Iterable[Widget | str]) -> dict[int | str, Target]:
     references = {reference(widget) for widget in asked}
     pks = [one for one in references if isinstance(one, int)]
     names = [one for one in references if isinstance(one, str)]
-    found: dict[int | str, Target] = _targets_by_name(names) if names else {}
-    for pk, target in targets_by_pk(pks).items() if pks else ():
-        found[pk] = target
+    found: dict[Any, Target] = {**_targets_by_name(names), **targets_by_pk(pks)}
     for one in references - set(found):
         raise unknown(str(one), all_names())
     return found
 
 
 def targets_by_pk(pks: Collection[int]) -> dict[int, Target]:
-    return {row[0]: Target(*row) for row in Widget.objects.filter(pk__in=pks).values_list(*_TARGET)}
+    return {row[0]: Target(*row) for row in Widget.objects.filter(pk__in=pks).values_list(*_TARGET)} if pks else {}
 
 
 def _targets_by_name(names: Collection[str]) -> dict[int | str, Target]:
     parts = [name.split("/") for name in names if name.count("/") == 1]
+    if not parts:
+        return {}
     either = Q(dashboard__slug__in={board for board, _ in parts}, slug__in={widget for _, widget in parts})
     found = {f"{row[-1]}/{row[2]}": Target(*row[:-1]) for row in Widget.objects.filter(either).values_list(*_TARGET, "dashboard__slug")}
     return {name: found[name] for name in names if name in found}
