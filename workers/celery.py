@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
 
@@ -23,7 +23,7 @@ def _queue_of(name: str, *args: Any, **options: Any) -> dict[str, str] | None:
 app = Celery("signalbox")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
-    task_queues=[Queue(name, Exchange(name, type="direct"), routing_key=name) for name in QUEUES],
+    task_queues=[Queue(name, Exchange(name, type="direct"), routing_key=name) for name in QUEUES],  # type: ignore[no-untyped-call]
     task_routes=[_queue_of],
     task_default_queue="delivery",
     task_default_exchange="delivery",

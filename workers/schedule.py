@@ -51,7 +51,7 @@ def _when(job: jobs.Job) -> dict[str, Any]:
     return {"crontab": CrontabSchedule.objects.get_or_create(**fields)[0]}
 
 
-class Scheduler(DatabaseScheduler):
+class Scheduler(DatabaseScheduler):  # type: ignore[misc]
     """django-celery-beat's scheduler, which also says that it lives."""
 
     _said_at = float("-inf")
