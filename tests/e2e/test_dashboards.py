@@ -1,0 +1,131 @@
+"""Boards in Chromium: tiles that fill, charts that gain lines, feeds, stars, pauses; all without a reload."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.conftest import Demo
+from tests.e2e.test_live import live, post
+
+MAKE = """
+from dashboard.actions import save_dashboard, save_widget
+from dashboard.models import Access, Dashboard, Widget
+board = save_dashboard(Dashboard(slug="harbour", title="Harbour", access=Access.MEMBERS))
+for order, (slug, kind, title) in enumerate([("ships", "stat", "Ships"), ("tide", "timeseries", "Tide"), ("log", "feed", "Log")]):
+    save_widget(Widget(dashboard=board, slug=slug, kind=kind, title=title, order=order, columns=4, rows=3, interval=60))
+"""
+REMOVE = "from dashboard.models import Dashboard; Dashboard.objects.filter(slug='harbour').delete()"
+CHANGE = """
+from dashboard.actions import remove_widget, save_widget
+from dashboard.models import Widget
+ships = Widget.objects.get(dashboard__slug="harbour", slug="ships")
+ships.config = {"unit": "boats"}
+save_widget(ships)
+remove_widget(Widget.objects.get(dashboard__slug="harbour", slug="log"))
+"""
+BOARD = "/dashboards/harbour/"
+
+
+@pytest.fixture
+def harbour(demo: Demo) -> Iterator[Callable[[str], object]]:
+    """A board with three empty tiles; returns what runs Python on the site."""
+
+    def run(code: str) -> object:
+        return demo.site.manage("shell", "--no-imports", "-c", code)
+
+    run(MAKE)
+    yield run
+    run(REMOVE)
+
+
+def tile(page: Page, title: str) -> Locator:
+    return page.get_by_role("region", name=title, exact=True)
+
+
+def test_an_empty_board_fills_while_one_watches(demo: Demo, harbour: object, as_alice: Page) -> None:
+    as_alice.goto(BOARD)
+    live(as_alice)
+    expect(tile(as_alice, "Ships")).to_contain_text(f"{demo.url}/api/v1/widgets/harbour/ships")
+    expect(tile(as_alice, "Ships").locator(".age")).to_contain_text("No data")
+    as_alice.evaluate("window.same = true")
+    post(demo, "widgets", {"harbour/ships": 12, "harbour/tide": {"value": 1.5, "series": "quay"}, "harbour/log": "Lock opened"})
+    expect(tile(as_alice, "Ships").locator(".value")).to_have_text("12")
+    expect(tile(as_alice, "Ships").locator(".age")).to_have_text("now")
+    expect(tile(as_alice, "Tide").locator("canvas")).to_be_visible()
+    expect(tile(as_alice, "Log").get_by_role("listitem")).to_contain_text(["Lock opened"])
+    post(demo, "widgets/harbour/ships", [13, 14, 15])
+    expect(tile(as_alice, "Ships").locator(".value")).to_have_text("15")
+    expect(tile(as_alice, "Ships").locator(".spark .line")).to_be_attached()
+    assert as_alice.evaluate("window.same")
+
+
+def test_a_chart_gains_a_line_when_a_new_series_comes(demo: Demo, harbour: object, as_alice: Page) -> None:
+    post(demo, "widgets/harbour/tide", [{"value": 1, "series": "quay"}, {"value": 2, "series": "quay"}])
+    as_alice.goto(BOARD)
+    live(as_alice)
+    legend = tile(as_alice, "Tide").locator("[data-legend] button")
+    expect(legend).to_have_text(["quay"])
+    post(demo, "widgets/harbour/tide", [{"value": 3, "series": "lock"}])
+    expect(legend).to_have_text(["quay", "lock"])
+    legend.first.click()
+    expect(legend.first).to_have_attribute("aria-pressed", "false")
+    tile(as_alice, "Tide").get_by_role("link", name="As a table").click()
+    expect(as_alice.get_by_role("row")).to_have_count(4)
+
+
+def test_new_settings_and_a_removed_widget_reach_open_pages(demo: Demo, harbour: Callable[[str], object], as_alice: Page) -> None:
+    post(demo, "widgets/harbour/ships", 12)
+    as_alice.goto(BOARD)
+    live(as_alice)
+    expect(tile(as_alice, "Log")).to_be_visible()
+    harbour(CHANGE)
+    expect(tile(as_alice, "Ships").locator(".value")).to_have_text("12boats")
+    expect(tile(as_alice, "Log")).to_have_count(0)
+
+
+def test_a_late_value_moves_the_line_and_not_the_number(demo: Demo, harbour: object, as_alice: Page) -> None:
+    post(demo, "widgets/harbour/ships", [{"value": 5, "at": 1763709000}, {"value": 7, "at": 1763709100}])
+    as_alice.goto(BOARD)
+    live(as_alice)
+    line = tile(as_alice, "Ships").locator(".spark .line")
+    before = line.get_attribute("d") or ""
+    post(demo, "widgets/harbour/ships", {"value": 1, "at": 1763709050})
+    expect(line).not_to_have_attribute("d", before)
+    expect(tile(as_alice, "Ships").locator(".value")).to_have_text("7")
+    expect(tile(as_alice, "Ships").locator(".chip")).to_have_text("Stale")
+
+
+def test_a_paused_board_stands_still_and_catches_up(demo: Demo, harbour: object, as_alice: Page) -> None:
+    post(demo, "widgets/harbour/ships", 1)
+    as_alice.goto(BOARD)
+    live(as_alice)
+    pause = as_alice.locator(".bar > [data-live-pause]")
+    pause.click()
+    post(demo, "widgets/harbour/ships", 2)
+    expect(as_alice.locator("#connection-bar")).to_contain_text("1 waiting")
+    expect(tile(as_alice, "Ships").locator(".value")).to_have_text("1")
+    pause.click()
+    expect(tile(as_alice, "Ships").locator(".value")).to_have_text("2")
+
+
+def test_a_star_puts_a_board_on_the_home_page_live(demo: Demo, harbour: object, as_bob: Page) -> None:
+    post(demo, "widgets/harbour/ships", 1)
+    as_bob.goto(BOARD)
+    star = as_bob.get_by_role("button", name="Favourite: Harbour")
+    star.click()
+    expect(star).to_have_attribute("aria-pressed", "true")
+    as_bob.goto("/")
+    live(as_bob)
+    home = as_bob.locator(".mini", has_text="Harbour").locator(".value")
+    expect(home).to_have_text("1")
+    post(demo, "widgets", {"harbour/ships": 2, "harbour/log": "another tile's news"})
+    expect(home).to_have_text("2")
+
+
+def test_a_kiosk_has_no_chrome_and_stays_live(demo: Demo, harbour: object, as_alice: Page) -> None:
+    as_alice.goto(f"{BOARD}?kiosk=1")
+    live(as_alice)
+    expect(as_alice.locator("#rail")).to_be_hidden()
+    post(demo, "widgets/harbour/ships", 3)
+    expect(tile(as_alice, "Ships").locator(".value")).to_have_text("3")
