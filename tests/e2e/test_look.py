@@ -148,3 +148,28 @@ def test_signing_out_ends_on_the_sign_in_page(new_page: Callable[..., Page], dem
     page.get_by_role("button", name="charlie").click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/accounts/login/")
+
+
+@pytest.mark.parametrize("theme", pages.THEMES)
+def test_a_toast_the_bell_and_the_menu_are_no_barrier_either(theme: str, new_page: Callable[..., Page]) -> None:
+    page = new_page("bob", theme=theme)
+    page.goto("/")
+    page.get_by_role("button", name="Notify me").click()
+    expect(page.locator("#try-list").get_by_text("Here it is")).to_be_visible()
+    expect(page.locator("#toasts .toast").first).to_be_visible()
+    assert not axe_faults(page)
+    page.get_by_role("button", name="Notifications").click()
+    expect(page.locator("#bell-list").get_by_text("Here it is").first).to_be_visible()
+    assert not axe_faults(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="bob").click()
+    assert not axe_faults(page)
+
+
+def test_a_cut_connection_is_said_in_words_and_is_no_barrier(new_page: Callable[..., Page], demo: Any) -> None:
+    page = new_page("bob", allowed=lambda text: "WebSocket" in text or "ERR_" in text)
+    page.route_web_socket("**/live/ws", lambda socket: socket.close(code=1012))
+    page.goto("/")
+    expect(page.locator("#connection-bar")).to_contain_text("Reconnecting", timeout=15_000)
+    expect(page.get_by_role("button", name="Retry now")).to_be_visible()
+    assert not axe_faults(page)
