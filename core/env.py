@@ -1,6 +1,7 @@
 """Typed reading of environment variables; a bad one stops the start with one clear sentence."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,6 +72,8 @@ def database(name: str, *, file: Path) -> dict[str, Any]:
         raise ImproperlyConfigured(
             f"{name} is malformed: use postgres://user:password@host:5432/name or sqlite:////path/to/file."
         ) from error
+    if parsed["ENGINE"].endswith("postgresql") and find_spec("psycopg") is None:
+        raise ImproperlyConfigured(f"{name} names a Postgres, which needs psycopg: run `pip install -r requirements-server.txt`.")
     if not parsed.get("NAME"):
         raise ImproperlyConfigured(f"{name} is malformed: it names no database, as in postgres://user:password@host:5432/name.")
     return parsed
