@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.html import escape
 
 from core.models import ApiToken, Channel, Event, Intent
 from core.tokens import GRAMMAR, BadScope, checked_scopes, make_token
@@ -20,7 +21,10 @@ else:
     ModelForm, ModelAdmin = forms.ModelForm, admin.ModelAdmin
 
 NEW = ["user", "name", "scopes", "expires_at"]
-KNOWN = ["user", "name", "hint", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at"]
+KNOWN = ["user", "name", "hint", "covers", "created_at", "last_used_at", "expires_at", "revoked_at"]
+
+# A second button would lead away from the page that shows the token.
+ONE_BUTTON = {"show_save_and_continue": False, "show_save_and_add_another": False}
 
 
 class TokenForm(ModelForm):
@@ -28,7 +32,7 @@ class TokenForm(ModelForm):
 
     scopes = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text=f"One in each line: {', '.join(GRAMMAR)}; * as the last character stands for any ending.",
+        help_text=escape(f"One in each line: {', '.join(GRAMMAR)}; * as the last character stands for any ending."),
     )
 
     class Meta:
@@ -50,11 +54,14 @@ class TokenForm(ModelForm):
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ModelAdmin):
-    list_display = ["name", "user", "hint", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at"]
-    list_filter = ["revoked_at", "expires_at"]
+    list_display = ["name", "user", "hint", "covers", "last_used_at", "expires_at", "revoked_at"]
     list_select_related = ["user"]
     search_fields = ["name", "hint", "user__username"]
     actions = ["revoke"]
+
+    @admin.display(description="Scopes")
+    def covers(self, token: ApiToken) -> str:
+        return " ".join(token.scopes)
 
     # A token is made and revoked, never changed or deleted: who used it stays known.
     def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
@@ -89,6 +96,9 @@ class ApiTokenAdmin(ModelAdmin):
             field.queryset = people if request.user.is_superuser else people.filter(pk=request.user.pk or 0)
             field.initial = request.user.pk
         return field
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> HttpResponse:
+        return super().render_change_form(request, context | ONE_BUTTON, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
         made, text = make_token(obj.user, obj.name, form.cleaned_data["scopes"], obj.expires_at)
