@@ -72,7 +72,7 @@ def database(name: str, *, file: Path) -> dict[str, Any]:
         raise ImproperlyConfigured(
             f"{name} is malformed: use postgres://user:password@host:5432/name or sqlite:////path/to/file."
         ) from error
-    if parsed["ENGINE"].endswith("postgresql") and find_spec("psycopg") is None:
+    if str(parsed["ENGINE"]).endswith("postgresql") and find_spec("psycopg") is None:
         raise ImproperlyConfigured(f"{name} names a Postgres, which needs psycopg: run `pip install -r requirements-server.txt`.")
     if not parsed.get("NAME"):
         raise ImproperlyConfigured(f"{name} is malformed: it names no database, as in postgres://user:password@host:5432/name.")
