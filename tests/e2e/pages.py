@@ -14,7 +14,6 @@ PERSON = {
     "echo": "/rooms/echo/",
     "sessions": "/accounts/sessions/",
     "password": "/accounts/password_change/",
-    "api-docs": "/api/v1/docs",
     "admin": "/admin/",
     "broadcast": "/admin/signalbox_notifications/broadcast/add/",
 }
