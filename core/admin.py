@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from core.models import ApiToken, Channel, Event, Intent
-from core.tokens import GRAMMAR, BadScope, checked_scopes, make_token
+from core.tokens import GRAMMAR, BadScope, checked_scopes, make_token, revoke
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[ApiToken]
@@ -113,7 +113,8 @@ class ApiTokenAdmin(ModelAdmin):
 
     @admin.action(description="Revoke the selected tokens", permissions=["revoke"])
     def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
-        count = tokens.filter(revoked_at=None).update(revoked_at=timezone.now())
+        now = timezone.now()
+        count = sum(revoke(token, now=now) for token in tokens)
         self.message_user(request, f"{count} tokens were revoked; they are refused from now on.", messages.SUCCESS)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core import tokens
 from core.errors import Code, Problem
 from core.logs import LineFormatter
-from core.models import ApiToken
+from core.models import ApiToken, Event
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 scope_texts = st.builds(lambda verb, rest: f"{verb}:{rest}", st.sampled_from(["notify", "push", "publish", "read"]), st.text(max_size=30))
@@ -141,6 +141,17 @@ def test_a_token_that_is_no_longer_good_is_refused(alice: Any, how: str) -> None
     with pytest.raises(Problem) as refused:
         tokens.of_token(text, now=NOON)
     assert refused.value.code is Code.UNAUTHENTICATED
+
+
+def test_revoking_a_token_ends_what_it_opened(alice: Any) -> None:
+    token, _ = tokens.make_token(alice, "ci", ["notify:*"])
+    told = Event.objects.filter(channel="system:authority")
+    before = told.count()
+    tokens.revoke(token, now=NOON)
+    assert told.count() == before + 1
+    assert str(alice.pk) in told.latest("pk").data
+    tokens.revoke(token, now=NOON)
+    assert told.count() == before + 1
 
 
 def test_last_use_is_written_once_a_minute(alice: Any, django_assert_num_queries: Any) -> None:
