@@ -1,0 +1,176 @@
+"""The inbox, the bell and broadcasts in Chromium: one person's browsers agree, and everybody's pages hear of a broadcast."""
+
+import json
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Demo
+from tests.support.servers import wait_until
+
+NewPage = Callable[..., Page]
+
+
+def live(page: Page) -> Page:
+    expect(page.locator("html")).to_have_attribute("data-live-state", "live")
+    return page
+
+
+def tell(demo: Demo, audience: str, text: str, **headers: str) -> None:
+    address = f"{demo.url}/api/v1/notify/{audience}"
+    headers = {"Authorization": f"Bearer {demo.token}", "Content-Type": "text/plain", **headers}
+    urllib.request.urlopen(urllib.request.Request(address, data=text.encode(), headers=headers)).close()
+
+
+def api(demo: Demo, path: str) -> Any:
+    request = urllib.request.Request(f"{demo.url}/api/v1/{path}", headers={"Authorization": f"Bearer {demo.token}"})
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)
+
+
+def sweep(demo: Demo) -> None:
+    """What beat does every five seconds."""
+    demo.site.manage("shell", "-c", "from core.jobs import wake; wake('broadcasts_due')")
+
+
+def row(page: Page, text: str, *, rows: str = "#inbox-list") -> Any:
+    return page.locator(f"{rows} > li", has_text=text)
+
+
+def badge(page: Page, count: int) -> None:
+    expect(page.locator("#badge")).to_have_attribute("data-count", str(count))
+
+
+def clear(page: Page) -> None:
+    """Begin with an inbox in which everything is read."""
+    page.goto("/inbox/")
+    live(page)
+    page.get_by_role("button", name="Mark all as read").first.click()
+    expect(page.locator("#inbox-list > li.unread")).to_have_count(0)
+    badge(page, 0)
+
+
+def test_two_browsers_of_one_person_show_the_same_at_every_step(demo: Demo, new_page: NewPage) -> None:
+    first, second = new_page("charlie"), new_page("charlie")
+    clear(first)
+    second.goto("/")
+    live(second)
+    tell(demo, "charlie", "Storage is down\nNo answer for 30 s.", Priority="high", Key="storage")
+    for page, rows in ((first, "#inbox-list"), (second, "#home-list"), (second, "#try-list")):
+        expect(page.locator(f"{rows} > li").first).to_contain_text("Storage is down")
+    for page in (first, second):
+        badge(page, 1)
+        expect(page.locator("#rail-inbox")).to_have_attribute("data-count", "1")
+        assert page.title().startswith("(1) ")
+    # Opening the panel is seeing: the badge goes in both; the row stays unread.
+    second.locator("#bell").click()
+    expect(second.locator("#bell-list > li").first).to_contain_text("Storage is down")
+    badge(first, 0)
+    expect(row(first, "Storage is down")).to_have_class("row unread")
+    # Read in one is read in the other, the panel included.
+    row(first, "Storage is down").hover()
+    row(first, "Storage is down").get_by_role("button", name="Mark as read").click()
+    expect(row(second, "Storage is down", rows="#home-list")).to_have_class("row")
+    expect(row(second, "Storage is down", rows="#bell-list")).to_have_class("row")
+    # The same key replaces: one row, on top, unread again.
+    tell(demo, "charlie", "In between")
+    tell(demo, "charlie", "Storage is up again", Key="storage")
+    expect(first.locator("#inbox-list > li").first).to_contain_text("Storage is up again")
+    expect(row(first, "Storage is down")).to_have_count(0)
+    expect(second.locator("#home-list > li").first).to_contain_text("Storage is up again")
+    # Withdrawn leaves both.
+    request = urllib.request.Request(
+        f"{demo.url}/api/v1/notifications/by-key/storage", method="DELETE", headers={"Authorization": f"Bearer {demo.token}"}
+    )
+    urllib.request.urlopen(request).close()
+    expect(row(first, "Storage is up again")).to_have_count(0)
+    expect(row(second, "Storage is up again", rows="#home-list")).to_have_count(0)
+
+
+def test_what_arrives_while_the_panel_is_open_is_seen_when_it_closes(demo: Demo, new_page: NewPage) -> None:
+    page = new_page("charlie")
+    clear(page)
+    page.locator("#bell").click()
+    expect(page.locator("#bell-panel")).to_be_visible()
+    tell(demo, "charlie", "While you look")
+    expect(page.locator("#bell-list > li").first).to_contain_text("While you look")
+    badge(page, 1)
+    page.keyboard.press("Escape")
+    badge(page, 0)
+
+
+def test_archiving_takes_a_row_away_everywhere_and_moving_it_back_returns_it(demo: Demo, new_page: NewPage) -> None:
+    first, second = new_page("charlie"), new_page("charlie")
+    clear(first)
+    tell(demo, "charlie", "Archive me")
+    second.goto("/inbox/")
+    live(second)
+    row(first, "Archive me").hover()
+    row(first, "Archive me").get_by_role("button", name="Archive").click()
+    for page in (first, second):
+        expect(row(page, "Archive me")).to_have_count(0)
+    first.goto("/inbox/?tab=archived")
+    live(first)
+    found = row(first, "Archive me", rows="#inbox-found")
+    found.hover()
+    found.get_by_role("button", name="Move to the inbox").click()
+    expect(row(first, "Archive me", rows="#inbox-found")).to_have_count(0)
+    expect(row(second, "Archive me")).to_be_visible()
+
+
+def test_scrolling_brings_older_rows_and_marking_all_reaches_every_page(demo: Demo, new_page: NewPage) -> None:
+    first, second = new_page("bob"), new_page("bob")
+    for n in range(35):
+        tell(demo, "bob", f"Burst {n}", Priority="low")
+    for page in (first, second):
+        page.goto("/inbox/")
+        live(page)
+    expect(first.locator("#inbox-list > li")).to_have_count(30)
+    first.locator("#inbox-more").scroll_into_view_if_needed()
+    expect(row(first, "Burst 0")).to_be_visible()
+    texts = [text for text in first.locator("#inbox-list .title-link").all_text_contents() if text.startswith("Burst")]
+    assert texts == [f"Burst {n}" for n in reversed(range(35))]
+    first.get_by_role("button", name="Mark all as read").first.click()
+    for page in (first, second):
+        expect(page.locator("#inbox-list > li.unread")).to_have_count(0)
+
+
+def test_hostile_texts_stay_texts(demo: Demo, new_page: NewPage) -> None:
+    page = new_page("charlie")
+    clear(page)
+    texts = [
+        "<img src=x onerror=alert(1)>",
+        '<b hx-get="/x" hx-trigger="load">',
+        "</hx-upsert><hx-partial hx-target='#main' hx-swap='delete'>",
+        "<title>x",
+    ]
+    for text in texts:
+        tell(demo, "charlie", text)
+        expect(page.locator("#inbox-list .title-link").first).to_have_text(text)
+    expect(page.locator("#main")).to_be_visible()
+    page.reload()
+    assert page.locator("#inbox-list .title-link").all_text_contents()[: len(texts)] == texts[::-1]
+
+
+def test_a_broadcast_from_the_console_reaches_every_open_page_and_every_inbox(demo: Demo, new_page: NewPage) -> None:
+    sender, others = new_page("alice"), [new_page("bob"), new_page("charlie")]
+    for page, address in zip(others, ("/inbox/", "/rooms/lobby/"), strict=True):
+        page.goto(address)
+        live(page)
+    sender.goto("/admin/signalbox_notifications/broadcast/add/")
+    sender.get_by_label("Title").fill("Maintenance at 22:00")
+    sender.get_by_role("button", name="Send now").click()
+    for page in others:
+        expect(page.locator("#toasts .toast", has_text="Maintenance at 22:00")).to_be_visible()
+    expect(row(others[0], "Maintenance at 22:00")).to_be_visible()
+    # Nobody has written a row yet: a page that is opened now has it all the same.
+    others[1].goto("/inbox/")
+    expect(row(others[1], "Maintenance at 22:00")).to_be_visible()
+    live(sender)
+    pk = sender.url.rstrip("/").split("/")[-2]
+    with demo.site.worker():
+        wait_until(lambda: sweep(demo) or api(demo, f"broadcasts/{pk}")["state"] == "done", described="the worker to write the rows")
+        expect(sender.locator("#broadcast")).to_contain_text("3 of 3")
+        expect(sender.locator("#broadcast")).to_contain_text("Done")
