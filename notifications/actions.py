@@ -1,4 +1,4 @@
-"""Everything that changes what people have been told, and the only place here that publishes. Rows first, publish last.
+"""Everything that changes what people have been told, and the only place here that publishes: docs/notifications.md. Rows first, publish last.
 
 notify("group:ops", title="Backup done", key="backup")
 """
