@@ -9,7 +9,7 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         from django.utils import timezone
 
-        from core import health, idempotency, jobs, signins  # noqa: F401  (signins listens for sign-ins)
+        from core import checks, health, idempotency, jobs, signins  # noqa: F401  (checks and signins register themselves)
         from core.delivery import authority, presence, retention
         from core.delivery.channel import registry
 

@@ -1,6 +1,8 @@
 """Typed reading of environment variables; a bad one stops the start with one clear sentence."""
 
 import os
+import secrets
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -89,3 +91,16 @@ def folder(name: str, default: str) -> Path:
     if not os.access(path, os.W_OK | os.X_OK):
         raise ImproperlyConfigured(f"{name}={path} is not writable by this user.")
     return path
+
+
+def kept_secret(path: Path) -> str:
+    """Read the secret that is kept in this file, and make it first where there is none. Processes that start together get the same one."""
+    if not path.exists():
+        beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(50))
+        # A link appears whole or not at all, and never replaces the one of a process that was faster.
+        with suppress(FileExistsError):
+            os.link(beside, path)
+        beside.unlink()
+    return path.read_text()

@@ -1,8 +1,7 @@
 """Django settings. Everything that differs between machines is read from the environment through core.env."""
 
-import os
-import secrets
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from core import env
 
@@ -11,7 +10,8 @@ DATA_DIR = env.folder("DATA_DIR", str(BASE_DIR / "data"))
 
 HOST = env.text("HOST", "127.0.0.1")
 PORT = env.number("PORT", 8000, least=0, most=65535)
-BASE_URL = env.url("BASE_URL", f"http://{HOST}:{PORT}", schemes=("http", "https")).rstrip("/")
+_any_address = {"0.0.0.0": "localhost", "::": "localhost", "::1": "[::1]"}
+BASE_URL = env.url("BASE_URL", f"http://{_any_address.get(HOST, HOST)}:{PORT}", schemes=("http", "https")).rstrip("/")
 DEBUG = env.flag("DEBUG")
 SERVER = env.choice("SERVER", "daphne", ("daphne", "uvicorn"))
 WEB_PROCESSES = env.number("WEB_PROCESSES", 1, least=1, most=64)
@@ -20,20 +20,11 @@ WEB_PROCESSES = env.number("WEB_PROCESSES", 1, least=1, most=64)
 def _secret_key() -> str:
     """SECRET_KEY, else one made once and kept in DATA_DIR (readable by its owner only)."""
     given = env.text("SECRET_KEY")
-    if given:
-        return given
-    path = DATA_DIR / "secret_key"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(50))
-    return path.read_text()
+    return given or env.kept_secret(DATA_DIR / "secret_key")
 
 
 SECRET_KEY = _secret_key()
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1],{urlsplit(BASE_URL).hostname}")
 ALLOWED_ORIGINS = env.words("ALLOWED_ORIGINS")
 CSRF_TRUSTED_ORIGINS = [origin for origin in ALLOWED_ORIGINS if "://" in origin]
 TRUSTED_PROXY_HOPS = env.number("TRUSTED_PROXY_HOPS", 0, most=10)
@@ -136,7 +127,6 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_BACKEND = None
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
@@ -186,6 +176,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "core.logs.LineFormatter"}},
+    "filters": {"once_per_outage": {"()": "core.logs.OncePerOutage"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
@@ -202,6 +193,7 @@ LOGGING = {
         "django_celery_beat": {"level": "WARNING"},
         "asyncio": {"level": "WARNING"},
         "psycopg.pool": {"level": "ERROR"},
+        "channels_redis.pubsub": {"filters": ["once_per_outage"]},
         "httpx": {"level": "WARNING"},
     },
 }

@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,29 @@ def test_a_log_line_carries_its_extras_and_its_traceback():
     first, *rest = LineFormatter().format(record).splitlines()
     assert first.endswith("ERROR core.x: went wrong channel='user:7'")
     assert rest[-1] == "RuntimeError: while using sbx_***"
+
+
+def test_processes_that_start_together_get_one_secret(tmp_path: Path):
+    with ThreadPoolExecutor(8) as threads:
+        secrets = set(threads.map(lambda _: env.kept_secret(tmp_path / "secret"), range(8)))
+    assert len(secrets) == 1 and len(secrets.pop()) > 60
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+
+
+TOGETHER = [
+    ({"BASE_URL": "https://live.example.org", "ALLOWED_HOSTS": "localhost"}, "signalbox.E001"),
+    ({"DEBUG": "1", "HOST": "0.0.0.0"}, "signalbox.W002"),
+    ({"WEB_PROCESSES": "2"}, "signalbox.W003"),
+]
+
+
+@pytest.mark.parametrize(("settings", "number"), TOGETHER, ids=lambda value: value if isinstance(value, str) else "")
+def test_settings_that_do_not_go_together_have_a_number(tmp_path: Path, settings: dict[str, str], number: str):
+    done = Site(tmp_path, settings).manage("check", check=False)
+    assert number in done.stderr
+    assert done.returncode == (1 if ".E" in number else 0)
+
+
+def test_the_host_of_the_base_url_is_allowed(tmp_path: Path):
+    Site(tmp_path, {"BASE_URL": "https://live.example.org", "HOST": "0.0.0.0"}).manage("check", "--fail-level", "WARNING")

@@ -7,9 +7,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
+from django.core.checks import run_checks
 from django.core.management.base import BaseCommand, CommandError
 
-from core import databases, server
+from core import checks, databases, server
 from core.supervisor import Program, Supervisor
 
 
@@ -30,10 +31,18 @@ class Command(BaseCommand):
             listener = server.listen(host=settings.HOST, port=settings.PORT)
         except server.PortTaken as error:
             raise CommandError(str(error)) from error
+        self._check_settings()
         if settings.WEB_PROCESSES == 1:
             server.run(listener, server=settings.SERVER)
         else:
             sys.exit(Supervisor(web_processes(listener)).run())
+
+    def _check_settings(self) -> None:
+        """Say what is odd about the settings; refuse to start on what cannot work."""
+        for found in run_checks(tags=[checks.TAG]):
+            if found.is_serious():
+                raise CommandError(found.msg)
+            self.stderr.write(f"{found.id}: {found.msg}")
 
 
 def _check_server() -> None:

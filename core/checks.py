@@ -1,0 +1,30 @@
+"""Settings that are each fine and together are not: numbered, said by `manage.py check` and at the start of `serve`."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.http.request import validate_host
+
+TAG = "signalbox"
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+@register(TAG)
+def check_addresses(**kwargs: Any) -> list[CheckMessage]:
+    host = urlsplit(settings.BASE_URL).hostname or ""
+    found: list[CheckMessage] = []
+    if not validate_host(f"[{host}]" if ":" in host else host, settings.ALLOWED_HOSTS):
+        found.append(Error(f"ALLOWED_HOSTS lacks {host}, the host of BASE_URL: every page would be refused.", id="signalbox.E001"))
+    if settings.DEBUG and settings.HOST not in LOOPBACK:
+        found.append(Warning(f"DEBUG=1 on HOST={settings.HOST}: strangers would read tracebacks and settings.", id="signalbox.W002"))
+    return found
+
+
+@register(TAG)
+def check_processes(**kwargs: Any) -> list[CheckMessage]:
+    if settings.WEB_PROCESSES > 1 and not settings.CHANNEL_REDIS_URLS:
+        text = f"WEB_PROCESSES={settings.WEB_PROCESSES} without REDIS_URL: events reach the other processes by the database, within 2.5 s."
+        return [Warning(text, id="signalbox.W003")]
+    return []
