@@ -18,6 +18,7 @@ from dashboard.widgets.base import View, WidgetKind
 from dashboard.widgets.figures import span
 from dashboard.widgets.timeseries import RANGES, TimeSeries, TimeSeriesConfig
 
+MOST_POINTS = 10_000  # of all charts of one range on a page
 CHART_WIDTH = 800  # pixels that a first paint is good for; charts.js asks anew for what it needs
 
 
@@ -163,7 +164,8 @@ def _tile(
         lines = _ordered(lines, list(config.labels))
         return Tile(widget, board, kind, config, trouble, lines, chart=_chart(widget.pk, kind, config, lines, points))
     # mark_safe: it is what the kind's own escaping templates wrote, and exactly what a push carries.
-    body = mark_safe("".join(kind.body(widget.pk, line.facts) for line in lines))
+    before, after = kind.around
+    body = mark_safe(before + "".join(kind.body(widget.pk, line.facts) for line in lines) + after)
     return Tile(widget, board, kind, config, trouble, lines, body)
 
 
@@ -183,7 +185,8 @@ def _charts(configs: Mapping[int, TimeSeriesConfig], series: Mapping[int, Sequen
     for seconds in {config.range for config in configs.values()}:
         mine = [pk for pk, config in configs.items() if config.range == seconds]
         names = {row.pk: row.name for pk in mine for row in series.get(pk, ())}
-        stretch = history.stretch(list(names), start=end - seconds * history.SECOND, end=end, width=CHART_WIDTH)
+        width = min(CHART_WIDTH, MOST_POINTS // max(1, len(names)))
+        stretch = history.stretch(list(names), start=end - seconds * history.SECOND, end=end, width=width)
         found |= dict.fromkeys(mine, stretch)
     return found
 

@@ -21,6 +21,7 @@ from dashboard.widgets.figures import exact
 MOST_BOARDS = 200
 TABLE_ROWS = 500
 WIDTHS = (50, 4000)
+MOST_POINTS = 50_000
 
 
 @require_GET
@@ -121,6 +122,7 @@ def points(request: HttpRequest, slug: str, widget: str) -> HttpResponse:
     except Problem as problem:
         return errors.answer(problem)
     names = dict(found.series.values_list("pk", "name"))
+    width = min(width, MOST_POINTS // max(1, len(names)))
     return JsonResponse(boards.answer(history.stretch(list(names), start=start, end=end, width=width), names))
 
 

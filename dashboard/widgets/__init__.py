@@ -6,12 +6,15 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from core.errors import Problem
+from dashboard.widgets.bars import Bars
 from dashboard.widgets.base import WidgetKind
 from dashboard.widgets.feed import Feed
+from dashboard.widgets.gauge import Gauge
+from dashboard.widgets.progress import Progress
 from dashboard.widgets.stat import Stat
 from dashboard.widgets.timeseries import TimeSeries
 
-KINDS: dict[str, WidgetKind] = {kind.name: kind for kind in (Stat(), TimeSeries(), Feed())}
+KINDS: dict[str, WidgetKind] = {kind.name: kind for kind in (Stat(), TimeSeries(), Gauge(), Bars(), Progress(), Feed())}
 
 
 def of(name: str) -> WidgetKind:

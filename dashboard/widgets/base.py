@@ -62,6 +62,7 @@ class WidgetKind:
     several: ClassVar[bool] = False  # whether it shows more than the unnamed series
     keeps_all: ClassVar[bool] = False  # two samples of one time stand side by side instead of the later one replacing the other
     size: ClassVar[tuple[int, int]] = (3, 2)
+    around: ClassVar[tuple[str, str]] = "", ""  # what the bodies of all series stand in
     curl: ClassVar[str] = "42"  # a value to try it with
     shape: ClassVar[str] = values.NUMBER_SHAPE
 
@@ -87,8 +88,8 @@ class WidgetKind:
         return partial(f"#w-{widget}-b", self.body(widget, facts))
 
     def push_late(self, widget: int, facts: Mapping[str, Any]) -> str:
-        """The fragment for a change behind the newest value: it never touches the value itself."""
-        return ""
+        """The fragment for a change behind the newest value. Where value and trend are drawn apart, it leaves the value alone."""
+        return self.push(widget, facts) if self.recent > 1 else ""
 
     def settings(self, config: Mapping[str, Any]) -> Any:
         """The typed config. Raises Problem that names the field."""

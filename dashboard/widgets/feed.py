@@ -10,7 +10,7 @@ from core.errors import Code, Problem
 from dashboard import values
 from dashboard.widgets.base import Config, Reading, View, WidgetKind, fresh
 
-MOST = 12
+MOST = 10  # their texts must fit into one event
 
 
 class FeedConfig(Config, frozen=True):
@@ -46,9 +46,6 @@ class Feed(WidgetKind):
     def body(self, widget: int, facts: Mapping[str, Any]) -> str:
         rows = "".join(_row(widget, *entry) for entry in facts["entries"])
         return f'{fresh(widget, facts)}<ul class="feed" tabindex="0" aria-label="Newest entries">{rows}</ul>'
-
-    def push_late(self, widget: int, facts: Mapping[str, Any]) -> str:
-        return self.push(widget, facts)
 
 
 def _row(widget: int, pk: int, at: float, text: str, url: str) -> str:

@@ -27,6 +27,11 @@ def exact(value: float) -> str:
     return f"{value:,.15g}"
 
 
+def part(value: float, low: float, high: float) -> float:
+    """Where a value lies between two ends: 0 to 1, also outside of them."""
+    return min(1.0, max(0.0, (value / 2 - low / 2) / (high / 2 - low / 2))) if high > low else 0.0
+
+
 def signed(value: float, decimals: int | None = None) -> str:
     """A change for the eye: `+31`, or `−31` with the sign that has a plus's width."""
     text = shown(abs(value), decimals)

@@ -50,6 +50,21 @@ def feed(board: Dashboard) -> Widget:
 
 
 @pytest.fixture
+def gauge(board: Dashboard) -> Widget:
+    return save_widget(Widget(dashboard=board, slug="disk", kind="gauge", title="Disk", config={"warn": 80, "bad": 90}))
+
+
+@pytest.fixture
+def bars(board: Dashboard) -> Widget:
+    return save_widget(Widget(dashboard=board, slug="workers", kind="bars", title="Workers", config={"unit": "%"}))
+
+
+@pytest.fixture
+def progress(board: Dashboard) -> Widget:
+    return save_widget(Widget(dashboard=board, slug="import", kind="progress", title="Import", config={"total": 48112, "unit": "rows"}))
+
+
+@pytest.fixture
 def signed_in() -> Callable[[Any], Client]:
     """A browser of somebody; None: of a guest."""
 

@@ -110,6 +110,40 @@ def test_a_feed_follows(feed: Widget, page: Callable[[str], Page], numbered: Cal
     assert_follows(opened, page("/dashboards/ops/"))
 
 
+def test_a_gauge_follows(gauge: Widget, page: Callable[[str], Page], numbered: Callable[[], list[Event]]) -> None:
+    record(gauge, 63, at(0), now=at(600))
+    opened = page("/dashboards/ops/")
+    for second, value in ((1, 85), (0.5, 99), (2, 91.5)):
+        record(gauge, value, at(second), now=at(600))
+        opened.apply(numbered())
+    assert "91.5 %" in opened.region.text
+    assert opened.region.having("stroke-dasharray")[0].attributes["stroke-dasharray"].startswith("149.5 ")
+    assert_follows(opened, page("/dashboards/ops/"))
+
+
+def test_bars_follow_each_by_itself(bars: Widget, page: Callable[[str], Page], numbered: Callable[[], list[Event]]) -> None:
+    record_many([NewValue(bars, 91, at(0), "import"), NewValue(bars, 64, at(0), "mail")], now=at(600))
+    opened = page("/dashboards/ops/")
+    record(bars, 48, at(1), series="mail", now=at(600))
+    record(bars, 5000, at(1), series="import", label="<i>", now=at(600))
+    opened.apply(numbered())
+    assert "mail 48 %" in opened.region.text
+    assert [node.attributes["width"] for node in opened.region.all() if node.tag == "rect"] == ["100.0%", "48.0%"]
+    record(bars, 1, at(2), series="thumbs", now=at(600))
+    opened.apply(numbered())
+    assert_follows(opened, page("/dashboards/ops/"))
+
+
+def test_progress_follows(progress: Widget, page: Callable[[str], Page], numbered: Callable[[], list[Event]]) -> None:
+    opened = page("/dashboards/ops/")
+    for value in (1, 48111, 48112):
+        record(progress, value, at(value / 1000), label=f"row {value}", now=at(600))
+        opened.apply(numbered())
+        assert_follows(opened, page("/dashboards/ops/"))
+    assert "48,112 of 48,112 rows" in opened.region.text
+    assert "100 %" in opened.region.text
+
+
 def test_a_chart_follows(chart: Widget, page: Callable[[str], Page], numbered: Callable[[], list[Event]]) -> None:
     record(chart, 1, at(0), series="cpu", now=at(600))
     opened = page("/dashboards/ops/")

@@ -106,6 +106,14 @@ def test_two_entries_of_one_moment_stand_side_by_side(feed: Widget) -> None:
     assert [entry[2] for entry in wire.load(events("widget.value")[-1].data)["entries"]] == ["four", "three", "two", "one"]
 
 
+def test_the_longest_entries_fit_into_an_event(feed: Widget) -> None:
+    feed.config = {"entries": 10}
+    save_widget(feed)
+    for second in range(12):
+        post_feed(feed, "\U0001f6f0" * 200, at=at(second), url="/" + "x" * 499, now=at(20))
+    assert len(wire.load(events("widget.value")[-1].data)["entries"]) == 10
+
+
 def test_a_new_series_makes_pages_take_the_board_anew(chart: Widget) -> None:
     before = len(events("widget.config"))
     record(chart, 1, NOW, series="cpu", now=NOW)

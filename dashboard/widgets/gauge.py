@@ -1,0 +1,44 @@
+"""A value between two ends, as an arc."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from dashboard.widgets.base import Config, View, WidgetKind, fresh, rendered
+from dashboard.widgets.figures import part, shown
+
+ARC = 163.4  # length of the half circle
+
+
+class GaugeConfig(Config, frozen=True):
+    unit: Annotated[str, Meta(max_length=20)] = "%"
+    decimals: Annotated[int, Meta(ge=0, le=6)] | None = None
+    low: float = 0.0
+    high: float = 100.0
+    warn: float | None = None
+    bad: float | None = None
+
+
+class Gauge(WidgetKind):
+    name = "gauge"
+    title = "Gauge"
+    icon = "gauge"
+    config = GaugeConfig
+    size = (4, 3)
+
+    def facts(self, config: GaugeConfig, view: View) -> dict[str, Any]:
+        value = view.points[-1].value
+        limits = {"bad": config.bad, "warn": config.warn}
+        return super().facts(config, view) | {
+            "unit": config.unit,
+            "decimals": config.decimals,
+            "part": part(value, config.low, config.high),
+            "tone": next((tone for tone, limit in limits.items() if limit is not None and value >= limit), ""),
+            "note": ", ".join(f"{tone} from {shown(limit)}" for tone, limit in reversed(limits.items()) if limit is not None),
+        }
+
+    def body(self, widget: int, facts: Mapping[str, Any]) -> str:
+        value = shown(facts["value"], facts["decimals"])
+        arc = f"{facts['part'] * ARC:.1f} {2 * ARC}"
+        return fresh(widget, facts) + rendered("dashboard/_gauge.html", {**facts, "shown": value, "arc": arc})
