@@ -89,7 +89,6 @@ async def _news(name: ChannelName, at: Position, *, seconds: float, receive: Any
     topic = hub.topic(name)
     news = asyncio.Event()
     topic.waiters.add(news)
-    topic.empty_since = topic.empty_since or time.monotonic()
     try:
         if not topic.opened:
             await hub.join([topic])
@@ -104,3 +103,5 @@ async def _news(name: ChannelName, at: Position, *, seconds: float, receive: Any
         return news.is_set()
     finally:
         topic.waiters.discard(news)
+        if not topic.subscriptions:
+            topic.empty_since = time.monotonic()
