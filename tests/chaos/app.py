@@ -16,7 +16,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 
-from tests.chaos import kinds, sabotage
+from tests.chaos import sabotage
 
 
 class ChaosConfig(AppConfig):
@@ -25,6 +25,7 @@ class ChaosConfig(AppConfig):
 
     def ready(self) -> None:
         from core.delivery.channel import registry
+        from tests.chaos import kinds
 
         for kind in kinds.ALL:
             registry.register(kind())

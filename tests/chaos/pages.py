@@ -14,6 +14,7 @@ from core.delivery.hub import hub
 from core.delivery.outlet import bytes_held
 from core.tokens import caller_of
 from core.urls import urlpatterns as core_urls
+from tests.chaos.clients import TITLE
 from tests.chaos.kinds import numbered
 
 
@@ -27,11 +28,18 @@ def region(request: HttpRequest, channel: str) -> JsonResponse:
         raise Http404
     position = history.positions([channel])[channel]
     rows = [history.as_event(row) for row in numbered(channel)]
-    if kind.keeps is Keeps.LOG:
-        shown: list[Any] = [{"o": event.offset, **event.data} for event in rows]
+    if kind.name == "user":
+        shown: list[Any] = [{"p": name, "n": int(number)} for event in rows for name, number in TITLE.findall(titles(event.data))]
+    elif kind.keeps is Keeps.LOG:
+        shown = [{"o": event.offset, **event.data} for event in rows]
     else:
         shown = [{"y": event.type, "k": event.key, "v": event.data.get("v")} for event in rows]
     return JsonResponse({"position": str(position), "shown": shown})
+
+
+def titles(data: Any) -> str:
+    """The title in a notification's event, where an event of the checker has its name."""
+    return str(data.get("row", {}).get("title", ""))
 
 
 def counts(request: HttpRequest, user: str) -> JsonResponse:

@@ -35,7 +35,7 @@ class Published:
     together: str = ""
     key: str = ""
     slot: str = ""
-    value: int | None = None  # of a state channel's key: never goes back, whoever publishes it
+    value: int | str | None = None  # of a state channel's key; a number never goes back
     lasting: bool = True  # state: the key is not removed or shared, so the last acknowledged value must stand
 
     @property

@@ -148,7 +148,7 @@ def _old_rows(evidence: Evidence) -> list[str]:
     """State values that were acknowledged, and an older one stands."""
     newest: dict[tuple[str, Place], int] = {}
     for one in _kept(evidence):
-        if one.value is not None and one.lasting and one.outcome is Outcome.ACKNOWLEDGED:
+        if isinstance(one.value, int) and one.lasting and one.outcome is Outcome.ACKNOWLEDGED:
             place = (one.channel, (one.slot, one.key))
             newest[place] = max(one.value, newest.get(place, one.value))
     found = []
@@ -166,7 +166,9 @@ def leak(evidence: Evidence) -> list[str]:
         for track in evidence.logs:
             if track.client == silence.client and silence.channel in {None, track.channel}:
                 late = [(mark, at) for mark, at in track.showings() if at > silence.since]
-                found += [f"{track.client} showed {_said(mark)} on {track.channel} {at - silence.since:.1f} s too late" for mark, at in late]
+                found += [
+                    f"{track.client} showed {_said(mark)} on {track.channel} {at - silence.since:.1f} s too late" for mark, at in late
+                ]
     return found
 
 

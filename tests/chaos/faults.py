@@ -1,0 +1,198 @@
+"""The faults, as `with` blocks: the fault is there inside the block and gone after it. Signals go to our own children only."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+
+from tests.support.servers import Postgres, Process, Valkey
+
+# --- processes ---
+
+
+@contextmanager
+def killed(process: Process) -> Iterator[None]:
+    """kill -9; started again after the block."""
+    process.kill()
+    try:
+        yield
+    finally:
+        process.start()
+
+
+@contextmanager
+def stopped(process: Process) -> Iterator[None]:
+    """SIGSTOP, and SIGCONT after the block."""
+    os.killpg(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGCONT)
+
+
+# --- Valkey ---
+
+
+def _client(valkey: Valkey) -> redis.Redis:
+    return redis.Redis(port=valkey.port, socket_timeout=5)
+
+
+def flush(valkey: Valkey) -> None:
+    """FLUSHALL: everything that it knew is gone."""
+    with _client(valkey) as client:
+        client.flushall()
+
+
+def cut_subscribers(valkey: Valkey) -> None:
+    """CLIENT KILL TYPE pubsub: every hub's connection ends."""
+    with _client(valkey) as client:
+        client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+
+
+@contextmanager
+def asleep(valkey: Valkey) -> Iterator[None]:
+    """It answers nothing, as with DEBUG SLEEP; by SIGSTOP, so that it ends with the block."""
+    with stopped(valkey):
+        yield
+
+
+@contextmanager
+def out_of_memory(valkey: Valkey) -> Iterator[None]:
+    with _client(valkey) as client:
+        client.config_set("maxmemory", "1")
+        try:
+            yield
+        finally:
+            client.config_set("maxmemory", "0")
+
+
+# --- Postgres ---
+
+
+def restart_at_once(postgres: Postgres) -> None:
+    """As `pg_ctl restart -m immediate`: no checkpoint, every connection dropped, recovery on start."""
+    postgres.send(signal.SIGQUIT)
+    assert postgres.child is not None
+    postgres.child.wait(20)
+    postgres.start()
+
+
+def terminate_backends(postgres: Postgres) -> None:
+    postgres.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
+
+
+@contextmanager
+def exhausted(postgres: Postgres) -> Iterator[None]:
+    """Every connection that is free is taken, those for superusers too."""
+    with ExitStack() as stack:
+        with suppress(psycopg.OperationalError):
+            while True:
+                stack.enter_context(psycopg.connect(postgres.url(), connect_timeout=5))
+        yield
+
+
+# --- disks ---
+
+
+@contextmanager
+def small_disk(folder: Path, *, megabytes: int, owner: str = "") -> Iterator[Path]:
+    """A file system of that size in a folder below. Raises PermissionError where we may not mount one."""
+    import shutil
+    import subprocess
+
+    place = folder / "small"
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "tmpfs", str(place)], capture_output=True)
+    if done.returncode:
+        raise PermissionError("mounting takes root")
+    try:
+        if owner:
+            shutil.chown(place, owner)
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@contextmanager
+def full(place: Path) -> Iterator[None]:
+    """Not a byte is left on this file system, however much is freed inside the block."""
+    ballast = place / "ballast"
+    try:
+        with suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"\0" * 65536)
+        with suppress(OSError), ballast.open("ab", buffering=0) as file:
+            while True:
+                file.write(b"\0" * 512)
+        yield
+    finally:
+        ballast.unlink(missing_ok=True)
+
+
+@contextmanager
+def marked(flag: Path) -> Iterator[None]:
+    """A file that is there as long as the block: what CHAOS_FULL watches for."""
+    flag.touch()
+    try:
+        yield
+    finally:
+        flag.unlink()
+
+
+# --- clocks ---
+
+
+def clock_environment(file: Path) -> dict[str, str]:
+    """What a process needs so that `set_clock` moves its clock. Raises FileNotFoundError without libfaketime."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if library is None:
+        raise FileNotFoundError("apt install libfaketime")
+    file.write_text("+0\n")
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_CACHE_DURATION": "1",
+        # Timers and the checker's own stamps run on: a clock that is set does not change how fast time passes.
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+@contextmanager
+def clock_moved(file: Path, hours: int) -> Iterator[None]:
+    """The wall clock of the processes that watch this file is hours away."""
+    file.write_text(f"{hours:+d}h\n")
+    time.sleep(1.1)  # they look once a second
+    try:
+        yield
+    finally:
+        file.write_text("+0\n")
+
+
+# --- transactions ---
+
+
+@contextmanager
+def long_transaction(address: str, file: Path, statements: list[tuple[str, tuple[Any, ...]]]) -> Iterator[None]:
+    """A transaction of somebody else's that has written and does not end before the block does; then it commits."""
+    if address:
+        with psycopg.connect(address) as connection:
+            for statement, values in statements:
+                connection.execute(statement, values)  # type: ignore[call-overload]
+            yield
+        return
+    import sqlite3
+
+    holder = sqlite3.connect(file, timeout=20, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    for statement, values in statements:
+        holder.execute(statement.replace("%s", "?"), values)
+    yield
+    holder.execute("COMMIT")
+    holder.close()
