@@ -73,7 +73,7 @@ def run(page: Page, line: str) -> list[Any]:
     """Run a line in the page; what it logs comes into the list."""
     logged: list[Any] = []
     page.on("console", lambda message: logged.append([argument.json_value() for argument in message.args]))
-    page.evaluate(f"() => {{ {line} window.lineSocket = typeof socket === 'undefined' ? chatSocket : socket; }}")
+    page.evaluate(f"() => {{ {line}; window.lineSocket = typeof socket === 'undefined' ? chatSocket : socket; }}")
     return logged
 
 

@@ -56,8 +56,12 @@ function countNew() {
 function settle() {
   const fresh = countNew();
   group();
-  observer.takeRecords();
-  if (atBottom) return toBottom();
+  if (atBottom) toBottom();
+  else countUnseen(fresh);
+  observer.takeRecords(); // what we changed ourselves is no news: it would go round for ever
+}
+
+function countUnseen(fresh) {
   unseen += fresh;
   below.hidden = unseen === 0;
   below.lastElementChild.textContent = `${unseen} new below`;
