@@ -4,6 +4,8 @@ import logging
 import re
 import time
 
+from redis.exceptions import RedisError as _RedisError
+
 # Tokens of the API, of share links and of unsubscribe links, and whatever follows a question mark in an address.
 _SECRETS = (
     (re.compile(r"sbx_\w+"), "sbx_***"),
@@ -33,3 +35,21 @@ class LineFormatter(logging.Formatter):
         extra = "".join(f" {key}={value!r}" for key, value in vars(record).items() if key not in _STANDARD and not key.startswith("_"))
         line, _, traceback = super().format(record).partition("\n")
         return redact(line + extra + (f"\n{traceback}" if traceback else ""))
+
+
+class OncePerOutage(logging.Filter):
+    """A library that logs a traceback at every attempt while a server is away says it in one line, once per outage."""
+
+    QUIET = 60.0  # seconds without a failure after which the next one is news
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = -self.QUIET
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info is None or not isinstance(record.exc_info[1], OSError | _RedisError):
+            return True
+        now, before, self._last = time.monotonic(), self._last, time.monotonic()
+        record.msg, record.args = "The channel layer's server is unreachable, trying on: %s", (record.exc_info[1],)
+        record.levelno, record.levelname, record.exc_info, record.exc_text = logging.WARNING, "WARNING", None, None
+        return now - before >= self.QUIET

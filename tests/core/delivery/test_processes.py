@@ -126,6 +126,8 @@ async def test_events_arrive_while_valkey_is_dead_and_after_it_is_back(site: Sit
             for client in clients:
                 assert await client.texts_until("testlog:a", "[after]") == "[before][without][after]"
                 assert client.closed is None
+    for log in site.folder.glob("web-*.log"):
+        assert "Traceback" not in log.read_text() and log.read_text().count("unreachable, trying on") == 1
 
 
 async def test_what_a_killed_publisher_committed_is_shown(site: Site) -> None:
