@@ -1,4 +1,4 @@
-"""Everything that changes what people have been told, and the only place here that publishes: docs/notifications.md. Rows first, publish last.
+"""Everything that changes what people have been told, and the one place here that publishes, last: docs/notifications.md.
 
 notify("group:ops", title="Backup done", key="backup")
 """
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Max, Q
+from django.db.models import F, Max
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -103,11 +103,13 @@ def owner_of(sender: Any) -> str:
 
 def _send(draft: Draft, people: Sequence[Any], *, words: Sequence[str], sender: Any, now: datetime) -> Sent:
     owner = owner_of(sender)
-    known = _known_locked(owner, draft.key) if draft.key else []
+    # The generation before what is known of the key: who commits in between is either known, or has taken this generation.
+    generation = _next_generation(owner, draft.key)
+    known = _known_locked(owner, draft.key)
     held = _holders(known)
     meant = set(people)
     same = next((one for one in known if held[one.pk] <= meant), None)
-    notification = same or _stored(draft, owner=owner, words=words, sender=sender, now=now)
+    notification = same or _stored(draft, generation, owner=owner, words=words, sender=sender, now=now)
     if notification is None:
         # Somebody else sent under this key for the first time, in this moment: now it is a replacement.
         return _send(draft, people, words=words, sender=sender, now=now)
@@ -118,21 +120,26 @@ def _send(draft: Draft, people: Sequence[Any], *, words: Sequence[str], sender: 
     return Sent(notification.pk, len(people))
 
 
-def _stored(draft: Draft, *, owner: str, words: Sequence[str], sender: Any, now: datetime) -> Notification | None:
-    """The payload's row; None when another transaction took the key's next generation first."""
-    last = Notification.objects.filter(owner=owner, key=draft.key).aggregate(last=Max("generation"))["last"] if draft.key else 0
+def _stored(draft: Draft, generation: int, *, owner: str, words: Sequence[str], sender: Any, now: datetime) -> Notification | None:
+    """The payload's row; None when another transaction took this generation of the key first."""
     row = Notification(
-        **draft.fields(), owner=owner, key=draft.key, generation=(last or 0) + 1, sender=sender, audience=list(words[:20]),
+        **draft.fields(), owner=owner, key=draft.key, generation=generation, sender=sender, audience=list(words[:20]),
         created_at=now, updated_at=now, delivered_at=None if draft.deliver_at else now,
     )  # fmt: skip
     try:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
-        if not draft.key or not Notification.objects.filter(owner=owner, key=draft.key, generation=row.generation).exists():
+        if not draft.key or not Notification.objects.filter(owner=owner, key=draft.key, generation=generation).exists():
             raise
         return None
     return row
+
+
+def _next_generation(owner: str, key: str) -> int:
+    if not key:
+        return 1
+    return int(Notification.objects.filter(owner=owner, key=key).aggregate(last=Max("generation"))["last"] or 0) + 1
 
 
 def _arrive(notification: Notification, people: Sequence[Any], *, replaces: Mapping[Any, list[int]], now: datetime) -> None:
@@ -231,14 +238,17 @@ def _withdraw(notifications: Collection[Notification], *, now: datetime) -> int:
 def work_off_due(now: datetime | None = None) -> None:
     """The job `notifications_due`: let arrive what waited for its time, and take away what has expired."""
     now = now or timezone.now()
-    for pk in _due_keys(Q(delivered_at=None, deliver_at__lte=now)):
-        _deliver(pk, now=now)
-    for pk in _due_keys(Q(expires_at__lte=now), broadcast=None):
-        _expire(pk, now=now)
+    while keys := _due_keys(delivered_at=None, deliver_at__lte=now):
+        for pk in keys:
+            _deliver(pk, now=now)
+    while keys := _due_keys(expires_at__lte=now):
+        for pk in keys:
+            _expire(pk, now=now)
 
 
-def _due_keys(condition: Q, **more: Any) -> list[int]:
-    return list(Notification.objects.filter(condition, withdrawn_at=None, **more).order_by("pk").values_list("pk", flat=True)[:DUE_AT_ONCE])
+def _due_keys(**conditions: Any) -> list[int]:
+    due = Notification.objects.filter(**conditions, withdrawn_at=None, broadcast=None)
+    return list(due.order_by("pk").values_list("pk", flat=True)[:DUE_AT_ONCE])
 
 
 def _deliver(pk: int, *, now: datetime) -> None:

@@ -276,4 +276,5 @@ def broadcast_progress(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404
     about = {"state": made.state, "total": made.total, "written": made.written}
     context = {"broadcast": made, "channel": channel, "progress": progress_html(pk, about), "refetch": request.path}
-    return render(request, "notifications/broadcast.html", context)
+    # live.js, asking for the region, gets the region.
+    return render(request, f"notifications/{'_broadcast' if request.headers.get('Live-Refetch') else 'broadcast'}.html", context)

@@ -294,6 +294,8 @@ def test_the_console_sends_and_leads_to_the_progress(alice: Any, bob: Any, ops: 
     progress = browser.get(response.headers["Location"]).content.decode()
     assert f'data-channel="broadcast:{made.pk}"' in progress
     assert "Listen" in progress
+    region = browser.get(response.headers["Location"], headers={"Live-Refetch": "1"}).content.decode()
+    assert region.startswith('<section class="w" id="broadcast" data-channel=')
     assert browser.get("/admin/signalbox_notifications/broadcast/").status_code == 200
 
 
