@@ -1,4 +1,4 @@
-"""`python -m core.run`, which is what `make run` ends with: look at the machine, prepare, make the demo, keep everything running."""
+"""`python -m core.run`, the end of `make run`: look at the machine, prepare, make the demo, keep everything running: docs/running.md."""
 
 import fcntl
 import os

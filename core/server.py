@@ -1,4 +1,4 @@
-"""The launcher of both web servers. It owns the signals, because neither server ends its sockets so that clients come back one by one.
+"""The launcher of both web servers: docs/running.md. It owns the signals, because neither server ends its sockets so that clients come back one by one.
 
 uvicorn closes all of them within 0.1 s and Daphne drops all with 1006 (measured); here a stop is: accept nobody any more, let the hub close
 its connections with 1012 spread over DRAIN seconds, then end the server. A second signal ends the process at once.
