@@ -1,4 +1,4 @@
-"""The launcher of both web servers: docs/running.md. It owns the signals, because neither server ends its sockets so that clients come back one by one.
+"""The launcher of both web servers (docs/running.md). It owns the signals: left alone, neither server ends its sockets one by one.
 
 uvicorn closes all of them within 0.1 s and Daphne drops all with 1006 (measured); here a stop is: accept nobody any more, let the hub close
 its connections with 1012 spread over DRAIN seconds, then end the server. A second signal ends the process at once.
@@ -170,7 +170,8 @@ class _Daphne:
     def _ready(self) -> None:
         from twisted.internet import reactor
 
-        # Autobahn cuts the connection where the protocol has a close code (1007, 1009); each call sets allowNullOrigin anew, and we tell 4403.
+        # Autobahn cuts the connection where the protocol has a close code (1007, 1009).
+        # Each call sets allowNullOrigin anew; a null Origin is told 4403 by us.
         self.server.ws_factory.setProtocolOptions(failByDrop=False, allowNullOrigin=True)
         reactor.callWhenRunning(lambda: asyncio.ensure_future(self._open()))
 

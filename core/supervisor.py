@@ -1,4 +1,4 @@
-"""The supervisor of `make run`: embedded Valkey, web, worker and beat as children of one process that restarts whichever dies: docs/running.md.
+"""The supervisor of `make run`: Valkey, web, worker and beat as children of one process that restarts whichever dies: docs/running.md.
 
 A child has a process group of its own; when it ends, what is left of its group is killed. When the supervisor itself is killed, the kernel
 sends its children SIGTERM (Linux), so that nothing is left behind either.
