@@ -8,6 +8,7 @@ PERSON = {
     "kiosk": "/dashboards/this-machine/?kiosk=1",
     "table": "/dashboards/this-machine/usage/table/",
     "inbox": "/inbox/",
+    "notification": "/inbox/1/",
     "rooms": "/rooms/",
     "room": "/rooms/lobby/",
     "new-room": "/rooms/new/",
