@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from html import escape
+from html import escape, unescape
 from urllib.parse import urlsplit
 
 import nh3
@@ -100,3 +100,9 @@ def to_html(text: str) -> str:
     )
     # Markup alone (`>>>`, an unclosed fence) would be an empty line that nobody can read: show it as it was typed.
     return html if nh3.clean(html, tags=set()).strip() else f"<p>{escape(text)}</p>"
+
+
+def excerpt(html: str, *, limit: int = 120) -> str:
+    """The words of a rendered message on one line."""
+    words = " ".join(unescape(nh3.clean(html, tags=set())).split())
+    return words if len(words) <= limit else f"{words[: limit - 1]}…"

@@ -17,7 +17,7 @@ from notifications.rooms.forms import RoomForm
 from notifications.rooms.kinds import drawn_row
 from notifications.rooms.models import Message, Room
 from notifications.rooms.people import Person, remember, visitor
-from notifications.rooms.text import BadText
+from notifications.rooms.text import BadText, excerpt
 
 LISTED = 200
 _OFFSET = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
@@ -31,14 +31,18 @@ def directory(request: HttpRequest) -> HttpResponse:
 
 
 def listed(person: Person, *, count: int = LISTED) -> list[Room]:
-    """Rooms with `last_name`, `last_text` and `last_at` of their newest message; one query."""
+    """Rooms with `last_name`, `last_text` (its words on one line) and `last_at` of their newest message; one query."""
     last = Message.objects.filter(room=OuterRef("pk"), offset__isnull=False, deleted_at=None).order_by("-offset")
     parts = {f"last_{label}": Subquery(last.values(column)[:1]) for label, column in _LAST.items()}
-    rooms = policy.rooms_for(person).filter(archived_at=None).annotate(**parts)
-    return list(rooms.order_by(F("last_at").desc(nulls_last=True), "slug")[:count])
+    rooms = list(
+        policy.rooms_for(person).filter(archived_at=None).annotate(**parts).order_by(F("last_at").desc(nulls_last=True), "slug")[:count]
+    )
+    for room in rooms:
+        room.last_text = excerpt(room.last_html or "")  # type: ignore[attr-defined]
+    return rooms
 
 
-_LAST = {"name": "name", "text": "text", "at": "created_at"}
+_LAST = {"name": "name", "html": "html", "at": "created_at"}
 
 
 @login_required

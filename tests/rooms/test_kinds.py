@@ -52,14 +52,14 @@ def test_people_write_slugs_and_pages_write_keys(lobby: Room) -> None:
 
 def test_a_push_puts_the_very_item_of_the_page_in_its_place(lobby: Room, alice: Any, say: Any) -> None:
     message = say(lobby, alice, "hello")
-    pushed = kind.render(as_event(Row.objects.get()), str(lobby.pk))
+    pushed = kind.render(as_event(Row.objects.get(channel=lobby.channel)), str(lobby.pk))
     assert pushed == f'<hx-upsert hx-target="#messages" key="data-offset">{drawn_row(message)}</hx-upsert>'
     assert f'id="m-{message.pk}" data-offset="1"' in pushed
 
 
 def test_drawing_asks_nothing_of_the_database(lobby: Room, alice: Any, say: Any, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     say(lobby, alice, "hello")
-    event = as_event(Row.objects.get())
+    event = as_event(Row.objects.get(channel=lobby.channel))
     with django_assert_num_queries(0):
         kind.render(event, str(lobby.pk))
 
