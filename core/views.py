@@ -1,9 +1,12 @@
 """The pages of the shell: home, a person's account, the style guide."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.templatetags.static import static
 from django.utils import timezone
@@ -22,11 +25,11 @@ def home_page(request: HttpRequest) -> HttpResponse:
 
 
 class PasswordChange(auth.PasswordChangeView):
-    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         request.live.read()  # type: ignore[attr-defined]
         return super().dispatch(request, *args, **kwargs)
 
-    def form_valid(self, form: object) -> HttpResponse:
+    def form_valid(self, form: Any) -> HttpResponse:
         old_key = self.request.session.session_key or ""
         response = super().form_valid(form)
         signins.keep_after_password_change(self.request, old_key=old_key, now=timezone.now())
@@ -34,7 +37,7 @@ class PasswordChange(auth.PasswordChangeView):
 
 
 class PasswordChanged(auth.PasswordChangeDoneView):
-    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         request.live.read()  # type: ignore[attr-defined]
         return super().dispatch(request, *args, **kwargs)
 
@@ -57,14 +60,14 @@ def sessions(request: HttpRequest) -> HttpResponse:
 @require_POST
 def end_session(request: HttpRequest, pk: int) -> HttpResponse:
     """End one of this person's own sessions; a stranger's is not there."""
-    signins.end([get_object_or_404(SignIn, pk=pk, user=request.user)])
+    signins.end([get_object_or_404(SignIn, pk=pk, user_id=request.user.pk)])
     return redirect("sessions")
 
 
 @login_required
 @require_POST
 def end_other_sessions(request: HttpRequest) -> HttpResponse:
-    others = SignIn.objects.filter(user=request.user).exclude(session_key=request.session.session_key)
+    others = SignIn.objects.filter(user_id=request.user.pk).exclude(session_key=request.session.session_key)
     signins.end(list(others))
     return redirect("sessions")
 
