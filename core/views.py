@@ -60,14 +60,16 @@ def sessions(request: HttpRequest) -> HttpResponse:
 @require_POST
 def end_session(request: HttpRequest, pk: int) -> HttpResponse:
     """End one of this person's own sessions; a stranger's is not there."""
-    signins.end([get_object_or_404(SignIn, pk=pk, user_id=request.user.pk)])
+    me: Any = request.user
+    signins.end([get_object_or_404(SignIn, pk=pk, user=me)])
     return redirect("sessions")
 
 
 @login_required
 @require_POST
 def end_other_sessions(request: HttpRequest) -> HttpResponse:
-    others = SignIn.objects.filter(user_id=request.user.pk).exclude(session_key=request.session.session_key)
+    me: Any = request.user
+    others = SignIn.objects.filter(user=me).exclude(session_key=request.session.session_key)
     signins.end(list(others))
     return redirect("sessions")
 
@@ -79,7 +81,8 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
     chosen = request.POST.get("theme", "")
     if chosen not in dict(Profile.THEMES):
         return HttpResponse("theme is one of light, dark, auto", status=422, content_type="text/plain")
-    Profile.objects.update_or_create(user=request.user, defaults={"theme": chosen})
+    me: Any = request.user
+    Profile.objects.update_or_create(user=me, defaults={"theme": chosen})
     return HttpResponseRedirect(_own_address(request, request.POST.get("next", "/")))
 
 
