@@ -206,18 +206,15 @@ def _finish(made: Broadcast) -> None:
 def _insert_items(made: Broadcast, people: Any) -> int:
     """Give these people their rows by one INSERT ... SELECT; who has hers keeps it. Returns how many were written."""
     quote, user = connection.ops.quote_name, get_user_model()._meta
+    key = quote(str(user.pk.column))
     select, parameters = people.order_by().values("pk").query.sql_with_params()
     # A WHERE must be there: without it SQLite reads ON CONFLICT as a join's ON.
     statement = (
         f"INSERT INTO {quote(InboxItem._meta.db_table)} (user_id, notification_id, arrived_at, version) "
-        f"SELECT {quote(user.pk.column)}, %s, %s, 1 FROM {quote(user.db_table)} WHERE {quote(user.pk.column)} IN ({select}) "
+        f"SELECT {key}, %s, %s, 1 FROM {quote(user.db_table)} WHERE {key} IN ({select}) "
         "ON CONFLICT DO NOTHING"
     )
+    arrived_at = connection.ops.adapt_datetimefield_value(made.sent_at or made.created_at)
     with connection.cursor() as cursor:
-        cursor.execute(statement, [made.notification_id, _stored_time(made.sent_at or made.created_at), *parameters])
+        cursor.execute(statement, [made.notification_id, arrived_at, *parameters])
         return int(cursor.rowcount)
-
-
-def _stored_time(moment: datetime) -> Any:
-    """A time as this database takes it in raw SQL."""
-    return connection.ops.adapt_datetimefield_value(moment)  # type: ignore[arg-type]
