@@ -71,8 +71,9 @@ def end(sign_ins: list[SignIn]) -> None:
 
 def keep_after_password_change(request: HttpRequest, *, old_key: str, now: datetime) -> None:
     """A new password gives this session a new key and makes all others void: end those, keep this one."""
+    me: Any = request.user
     SignIn.objects.filter(session_key=old_key).delete()
-    end(list(SignIn.objects.filter(user=request.user)))
+    end(list(SignIn.objects.filter(user=me)))
     note_use(request, now=now)
 
 
