@@ -19,6 +19,21 @@ from django.db.backends.signals import connection_created
 from tests.chaos import sabotage
 
 
+class Queries:
+    """How many statements this process has sent to the database."""
+
+    count = 0
+
+    @classmethod
+    def note(cls, execute: Any, *given: Any) -> Any:
+        cls.count += 1
+        return execute(*given)
+
+
+def _count_queries(sender: Any, connection: Any, **_: Any) -> None:
+    connection.execute_wrappers.append(Queries.note)
+
+
 class ChaosConfig(AppConfig):
     name = "tests.chaos"
     label = "signalbox_chaos"
@@ -29,6 +44,7 @@ class ChaosConfig(AppConfig):
 
         for kind in kinds.ALL:
             registry.register(kind())
+        connection_created.connect(_count_queries)
         for name, install in _INSTALLERS.items():
             if os.environ.get(name):
                 install(os.environ[name])

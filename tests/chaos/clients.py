@@ -9,7 +9,8 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -24,6 +25,10 @@ from tests.chaos.view import Ask, Channel, Effect, View
 PING, SILENCE, TICK = 15.0, 20.0, 5.0  # as live.js; `Pace.hurry` divides them
 AGAIN = (0.05, 1.0)  # seconds: first and longest back-off
 TITLE = re.compile(r"chaos-(\w+)-(\d+)-")  # how an event names itself inside a rendered notification
+
+
+# What ends a talk: the connection went, or somebody decided to come back.
+GONE = (OSError, ConnectionClosed, InvalidHandshake, httpx.HTTPError, TimeoutError, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Client:
         self.codes: list[int] = []
         self.resyncs = 0
         self.tries = 0
+        self._talking: asyncio.Task[None] | None = None
         self.frozen_url = ""  # where this client insists on connecting, instead of any web process
         for channel in channels:
             is_state = channel.startswith(("chaosstate:", "chaospaced:"))
@@ -151,10 +157,24 @@ class Client:
         """Live until cancelled."""
         await self.open_page()
         while True:
-            with suppress(OSError, ConnectionClosed, InvalidHandshake, httpx.HTTPError, TimeoutError, EOFError):
-                await self.talk(self.url())
+            self._talking = asyncio.create_task(self._talk_once())
+            try:
+                await asyncio.wait({self._talking})
+            finally:
+                self._talking.cancel()
+            if not self._talking.cancelled():
+                self._talking.result()  # what is not a failure of the connection is a mistake of ours
             self._ended()
             await asyncio.sleep(self._pause())
+
+    async def _talk_once(self) -> None:
+        with suppress(*GONE):
+            await self.talk(self.url())
+
+    def drop(self) -> None:
+        """Lose the connection, now and without a word, as when a network goes."""
+        if self._talking is not None:
+            self._talking.cancel()
 
     async def talk(self, url: str) -> None:
         raise NotImplementedError
@@ -180,8 +200,7 @@ class Client:
 
     def away(self) -> float:
         """The longest time between two spells, in seconds."""
-        pairs = zip(self.spells, self.spells[1:], strict=False)
-        return max((after.since - before.until for before, after in pairs if before.until is not None), default=0.0)
+        return max((after.since - before.until for before, after in pairwise(self.spells) if before.until is not None), default=0.0)
 
     @property
     def is_live(self) -> bool:
@@ -379,12 +398,5 @@ class PollClient(Client):
 
 def told(event: Mapping[str, Any]) -> dict[str, Any]:
     """A JSON event in the words of a region."""
-    data = event["data"]
-    return {
-        "o": int(event["position"].partition(":")[2]),
-        "y": event["type"],
-        "k": event["key"],
-        "p": data["p"],
-        "n": data["n"],
-        "v": data.get("v"),
-    }
+    data, offset = event["data"], int(event["position"].partition(":")[2])
+    return {"o": offset, "y": event["type"], "k": event["key"], "p": data["p"], "n": data["n"], "v": data.get("v")}

@@ -1,7 +1,10 @@
 """The faults, as `with` blocks: the fault is there inside the block and gone after it. Signals go to our own children only."""
 
 import os
+import shutil
 import signal
+import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -84,17 +87,31 @@ def restart_at_once(postgres: Postgres) -> None:
 
 
 def terminate_backends(postgres: Postgres) -> None:
-    postgres.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
+    """End everybody's connections but the checker's own."""
+    postgres.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' AND application_name <> 'chaos'"
+    )
 
 
 @contextmanager
 def exhausted(postgres: Postgres) -> Iterator[None]:
-    """Every connection that is free is taken, those for superusers too."""
+    """Every connection is taken, those that others had too."""
     with ExitStack() as stack:
-        with suppress(psycopg.OperationalError):
-            while True:
-                stack.enter_context(psycopg.connect(postgres.url(), connect_timeout=5))
+        taken = _take_all(postgres, stack)
+        taken[-1].close()  # room to ask
+        terminate_backends(postgres)
+        _take_all(postgres, stack)
         yield
+
+
+def _take_all(postgres: Postgres, stack: ExitStack) -> list[psycopg.Connection[Any]]:
+    taken: list[psycopg.Connection[Any]] = []
+    with suppress(psycopg.OperationalError):
+        while True:
+            taken.append(psycopg.connect(postgres.url(), connect_timeout=5, application_name="chaos"))
+            stack.callback(taken[-1].close)
+    return taken
 
 
 # --- disks ---
@@ -103,9 +120,6 @@ def exhausted(postgres: Postgres) -> Iterator[None]:
 @contextmanager
 def small_disk(folder: Path, *, megabytes: int, owner: str = "") -> Iterator[Path]:
     """A file system of that size in a folder below. Raises PermissionError where we may not mount one."""
-    import shutil
-    import subprocess
-
     place = folder / "small"
     place.mkdir()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "tmpfs", str(place)], capture_output=True)
@@ -187,8 +201,6 @@ def long_transaction(address: str, file: Path, statements: list[tuple[str, tuple
                 connection.execute(statement, values)  # type: ignore[call-overload]
             yield
         return
-    import sqlite3
-
     holder = sqlite3.connect(file, timeout=20, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     for statement, values in statements:

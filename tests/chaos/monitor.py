@@ -1,6 +1,7 @@
 """Watches the web processes of a stage: what they use at the start and at the end, and what they repaired meanwhile."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Monitor:
         self.first: dict[int, dict[str, Any]] = {}  # by pid
         self.last: dict[int, dict[str, Any]] = {}
         self.most_held = 0
+        self.history: dict[int, list[tuple[float, int]]] = {}  # pid -> (time, memory)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -55,14 +57,24 @@ class Monitor:
                 continue
             self.first.setdefault(said["pid"], said)
             self.last[said["pid"]] = said
+            self.history.setdefault(said["pid"], []).append((time.monotonic(), said["memory"]))
             self.most_held = max(self.most_held, said["most_held"])
 
     def sum(self, what: str) -> int:
         """A counter over all processes that ever ran, as far as they could still say."""
         return int(sum(said[what] for said in self.last.values()))
 
+    def slope(self) -> float:
+        """Bytes a minute by which the longest-lived process grew, after its first third."""
+        points = max(self.history.values(), key=len)
+        points = points[len(points) // 3 :]
+        if len(points) < 2:
+            return 0.0
+        (start, before), (end, after) = points[0], points[-1]
+        return (after - before) / max(1.0, end - start) * 60
+
     def use(self) -> tuple[Use, Use] | None:
-        """The most that one of the processes that are there now used at its start, and now."""
+        """What the process that answered last used at its start, and now."""
         if not self.last:
             return None
         pid = list(self.last)[-1]

@@ -14,6 +14,7 @@ from core.delivery.hub import hub
 from core.delivery.outlet import bytes_held
 from core.tokens import caller_of
 from core.urls import urlpatterns as core_urls
+from tests.chaos.app import Queries
 from tests.chaos.clients import TITLE
 from tests.chaos.kinds import numbered
 
@@ -58,6 +59,7 @@ def process(request: HttpRequest) -> JsonResponse:
             "tasks": _tasks(),
             "connections": len(hub.connections),
             "most_held": max((bytes_held(one.outlet._transport) for one in list(hub.connections)), default=0),
+            "queries": Queries.count,
             "gaps": figures.gaps.value(),
             "rescues": figures.relay_rescues.value(),
             "resyncs": figures.resyncs.value(),

@@ -33,6 +33,8 @@ class Plan:
     http: list[str] = field(default_factory=list)
     token: str = ""
     most: int = 0  # transactions; 0: until told to stop
+    only: str = ""  # nothing but lines on this log
+    fat: int = 0  # bytes that each line carries beside its name
 
 
 class Deliberate(Exception):
@@ -77,17 +79,18 @@ def publish_directly(plan: Plan) -> None:
     django.setup()
     from tests.chaos.app import arm
 
-    log, made = Log(plan.log), iter(Mixture(plan.name, plan.seed, plan.rollbacks, list(plan.quiet)))
+    mixture = Mixture(plan.name, plan.seed, plan.rollbacks, list(plan.quiet))
+    log, made = Log(plan.log), mixture.only(plan.only) if plan.only else iter(mixture)
     if plan.failpoint:
         arm(plan.failpoint)
     for _ in paced(plan.rate, plan.most):
         wanted = next(made)
         log.write(do="try", events=[asdict(event) for event in wanted.events], at=time.monotonic())
-        outcome = _carried_out(plan.name, wanted)
+        outcome = _carried_out(plan, wanted)
         log.write(do=outcome, at=time.monotonic())
 
 
-def _carried_out(name: str, wanted: Transaction) -> str:
+def _carried_out(plan: Plan, wanted: Transaction) -> str:
     from django.db import close_old_connections, transaction
     from django.db.utils import Error
 
@@ -95,7 +98,7 @@ def _carried_out(name: str, wanted: Transaction) -> str:
     try:
         with transaction.atomic():
             for event in wanted.events:
-                _publish(name, event)
+                _publish(plan, event)
             if wanted.fails:
                 raise Deliberate
     except Deliberate:
@@ -105,12 +108,14 @@ def _carried_out(name: str, wanted: Transaction) -> str:
     return "acknowledged"
 
 
-def _publish(name: str, event: Intended) -> None:
+def _publish(plan: Plan, event: Intended) -> None:
     from django.db import transaction
 
     from core.delivery.publishing import publish
 
-    data: dict[str, Any] = {"p": name, "n": event.number}
+    data: dict[str, Any] = {"p": plan.name, "n": event.number}
+    if plan.fat:
+        data["x"] = "x" * plan.fat
     if event.value is not None:
         data["v"] = event.value
     if not event.inner:

@@ -12,9 +12,5 @@ MAX_CONNECTIONS_PER_ADDRESS = 0
 
 if os.environ.get("CHAOS_LAYER"):
     # CHAOS_LAYER=<seed>: drops, doubles and reorders what it is given.
-    CHANNEL_LAYERS = {
-        "default": {
-            "BACKEND": "tests.chaos.lossy.LossyLayer",
-            "CONFIG": {"seed": os.environ["CHAOS_LAYER"], "of": CHANNEL_LAYERS["default"]},
-        }
-    }
+    _config = {"seed": os.environ["CHAOS_LAYER"], "of": CHANNEL_LAYERS["default"]}
+    CHANNEL_LAYERS = {"default": {"BACKEND": "tests.chaos.lossy.LossyLayer", "CONFIG": _config}}

@@ -8,6 +8,7 @@ with open_stage(services, Scene(database="postgres", server="uvicorn")) as stage
 
 import json
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,11 +22,12 @@ import httpx
 from tests.chaos import stored, verdicts
 from tests.chaos.clients import Client, Person, Setting
 from tests.chaos.monitor import Monitor
+from tests.chaos.proxy import Proxy
 from tests.chaos.publishers import Plan, read_log
 from tests.chaos.records import Evidence, Mark, Outcome, Published, Silence
 from tests.chaos.swarm import Swarm, crowd, swarm
 from tests.chaos.traffic import QUIET
-from tests.support.servers import Postgres, Process, Site, Valkey, Web, free_port, make_site, wait_until
+from tests.support.servers import ROOT, Postgres, Process, Site, Valkey, Web, free_port, make_site, wait_until
 
 SETTLE = 5.0  # seconds after the last publish in which everybody must be right
 LEAST, CROWD = 1000, 24
@@ -70,15 +72,8 @@ class Services:
 
 
 def _people(site: Site) -> list[Person]:
-    import subprocess
-
-    made = subprocess.run(
-        [sys.executable, "-m", "tests.chaos.people"],
-        env=site.env(),
-        cwd=Path(__file__).resolve().parents[2],
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, "-m", "tests.chaos.people"]
+    made = subprocess.run(command, env=site.env(), cwd=ROOT, capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
     return [Person(one["pk"], one["session"], one["token"]) for one in json.loads(made.stdout)]
 
@@ -100,7 +95,7 @@ class Stage:
     scene: Scene
     services: Services
     folder: Path
-    site: Site
+    site: Site  # its folder holds the database; `folder` holds what must be writable whatever happens
     address: str  # of the Postgres database; empty: SQLite
     people: list[Person]
     swarm: Swarm
@@ -111,15 +106,32 @@ class Stage:
     promises: list[str] = field(default_factory=list)  # broken ones, a sentence each
     notes: list[str] = field(default_factory=list)
     forgotten: tuple[float, float] | None = None
+    proxy: Proxy | None = None  # for rows that put one in between
+    place: Path | None = None  # for rows that keep something somewhere of their own
     monitor: Monitor = field(default_factory=lambda: Monitor([]))
 
     @property
     def file(self) -> Path:
-        return self.folder / "signalbox.sqlite3"
+        return self.site.folder / "signalbox.sqlite3"
 
     @property
     def is_sqlite(self) -> bool:
         return not self.address
+
+    # --- the database, past the product ---
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        return stored.rows(self.address, self.file, statement)
+
+    def execute(self, statement: str) -> None:
+        """Postgres only."""
+        import psycopg
+
+        with psycopg.connect(self.address, autocommit=True) as connection:
+            connection.execute(statement)  # type: ignore[call-overload]
+
+    def epoch(self) -> str:
+        return str(self.rows("SELECT value FROM signalbox_epoch")[0][0])
 
     # --- time ---
 
@@ -173,11 +185,8 @@ class Stage:
         environment = plan.pop("environment", {})
         given = {"seed": len(self.publishers), "rate": self.scene.rate, **plan}
         wanted = Plan(name=name, log=str(self.folder / f"{name}.jsonl"), **given)
-        one = Publisher(
-            [sys.executable, "-m", "tests.chaos.publishers", json.dumps(asdict(wanted))],
-            self.folder / f"{name}.log",
-            self.site.env(**environment),
-        )
+        command = [sys.executable, "-m", "tests.chaos.publishers", json.dumps(asdict(wanted))]
+        one = Publisher(command, self.folder / f"{name}.log", self.site.env(**environment))
         one.plan = wanted
         one.start()
         self.publishers.append(one)
@@ -189,6 +198,21 @@ class Stage:
             self.publisher(f"p{number}", quiet=list(QUIET[number * share : (number + 1) * share]))
         if self.scene.by_http:
             self.publisher("http", http=[web.url for web in self.webs], token=self.people[-2].token, rate=6.0)
+
+    def shell(self, code: str, *, meanwhile: Callable[[], object] = lambda: None) -> str:
+        """Run code in a process of its own; returns what it printed. `meanwhile` is done all the time until it ends."""
+        command = [sys.executable, "manage.py", "shell", "-v0", "-c", code]
+        with subprocess.Popen(command, env=self.site.env(), cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+            while child.poll() is None:
+                meanwhile()
+                self.wait(0.1)
+            assert child.returncode == 0 and child.stdout is not None
+            return child.stdout.read()
+
+    def process(self, web: Web) -> dict[str, Any]:
+        """What a web process says about itself."""
+        said: dict[str, Any] = httpx.get(f"{web.url}/chaos/process", timeout=10).json()
+        return said
 
     # --- traffic ---
 
@@ -262,18 +286,39 @@ class Stage:
 
 
 @contextmanager
-def open_stage(services: Services, scene: Scene) -> Iterator[Stage]:
-    """A stage with traffic and clients on it; everything ends with the block, by kill -9."""
+def open_stage(services: Services, scene: Scene, *, data: Path | None = None) -> Iterator[Stage]:
+    """A stage with traffic and clients on it; everything ends with the block, by kill -9. `data`: where its database lies."""
     folder = services.folder / f"row-{time.monotonic_ns()}"
     folder.mkdir()
+    data = data or folder
     template, people = services.template(scene.database)
-    address = ""
-    if scene.database == "postgres":
-        assert services.postgres is not None
-        address = services.postgres.new_database(like=template.rsplit("/", 1)[1])
-    else:
-        shutil.copy(template, folder / "signalbox.sqlite3")
-    given = {
+    address = _copied(services, template, data)
+    site = Site(data, _environment(services, scene, address))
+    with ExitStack() as stack:
+        setting = Setting(addresses=lambda: stage.addresses(), hurry=scene.hurry, checks=scene.checks)
+        stage = Stage(scene, services, folder, site, address, people, stack.enter_context(swarm(setting)))
+        stack.callback(_kill_all, stage)
+        stage.start_webs([stage.web() for _ in range(scene.webs)])
+        stage.swarm.start(crowd(setting, people[:-1], people[-1], size=scene.crowd))
+        wait_until(lambda: stage.swarm.all_live, described="every client live", patience=30, log=stage.webs[0].log)
+        stage.monitor = Monitor(stage.webs)
+        stack.enter_context(stage.monitor.running())
+        stage.start_publishers()
+        yield stage
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copied(services: Services, template: str, data: Path) -> str:
+    """Copy the template's database; returns the address of the copy, empty for SQLite."""
+    if not template.startswith("postgres"):
+        shutil.copy(template, data / "signalbox.sqlite3")
+        return ""
+    assert services.postgres is not None
+    return services.postgres.new_database(like=template.rsplit("/", 1)[1])
+
+
+def _environment(services: Services, scene: Scene, address: str) -> dict[str, str]:
+    return {
         "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
         "REDIS_URL": services.valkey.url,
         "CHAOS_TIMES": TIMES,
@@ -281,20 +326,6 @@ def open_stage(services: Services, scene: Scene) -> Iterator[Stage]:
         **({"DATABASE_URL": address} if address else {}),
         **scene.environment,
     }
-    site = Site(folder, given)
-    with ExitStack() as stack:
-        setting = Setting(addresses=lambda: stage.addresses(), hurry=scene.hurry, checks=scene.checks)
-        stage = Stage(scene, services, folder, site, address, people, stack.enter_context(swarm(setting)))
-        stack.callback(_kill_all, stage)
-        stage.start_webs([stage.web() for _ in range(scene.webs)])
-        stage.swarm.start(crowd(setting, people[:-1], people[-1], size=scene.crowd))
-        wait_until(lambda: stage.swarm.all_live, described="every client live", patience=30)
-        stage.monitor = Monitor(stage.webs)
-        stack.enter_context(stage.monitor.running())
-        stage.start_publishers()
-        yield stage
-    if stage.is_sqlite or services.postgres is None:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _kill_all(stage: Stage) -> None:

@@ -61,6 +61,11 @@ class Mixture:
             else:
                 yield Transaction(tuple(events), fails=chance.random() < self.rollbacks)
 
+    def only(self, channel: str) -> Iterator[Transaction]:
+        """Lines on one log, one at a time."""
+        while True:
+            yield Transaction((self._log(channel),))
+
     def _next(self) -> int:
         self._number += 1
         return self._number

@@ -5,6 +5,7 @@ Each function returns its findings, a sentence each; none is what the product pr
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from tests.chaos.records import Evidence, LogTrack, Mark, Outcome, Place, Published, Shown
 
@@ -55,11 +56,7 @@ def ghost(evidence: Evidence) -> list[str]:
 
 def double(evidence: Evidence) -> list[str]:
     """A client shows an event twice."""
-    found = []
-    for track in evidence.logs:
-        for mark in _doubles(track):
-            found.append(f"{track.client} showed {_said(mark)} on {track.channel} twice")
-    return found
+    return [f"{track.client} showed {_said(mark)} on {track.channel} twice" for track in evidence.logs for mark in _doubles(track)]
 
 
 def _doubles(track: LogTrack) -> list[Mark]:
@@ -106,7 +103,7 @@ def _disagreements(track: LogTrack, leader: LogTrack, order: Sequence[Mark], pla
     shared = [mark for mark in order if mark in places]
     return [
         f"{track.client} has {_said(after)} after {_said(before)} on {track.channel}, {leader.client} before it"
-        for before, after in zip(shared, shared[1:], strict=False)
+        for before, after in pairwise(shared)
         if places[after] < places[before]
     ]
 
@@ -161,15 +158,14 @@ def _old_rows(evidence: Evidence) -> list[str]:
 
 def leak(evidence: Evidence) -> list[str]:
     """A client showed something of a channel after the time in which it had to fall silent."""
-    found = []
-    for silence in evidence.silences:
-        for track in evidence.logs:
-            if track.client == silence.client and silence.channel in {None, track.channel}:
-                late = [(mark, at) for mark, at in track.showings() if at > silence.since]
-                found += [
-                    f"{track.client} showed {_said(mark)} on {track.channel} {at - silence.since:.1f} s too late" for mark, at in late
-                ]
-    return found
+    return [
+        f"{track.client} showed {_said(mark)} on {track.channel} {at - silence.since:.1f} s too late"
+        for silence in evidence.silences
+        for track in evidence.logs
+        if track.client == silence.client and silence.channel in {None, track.channel}
+        for mark, at in track.showings()
+        if at > silence.since
+    ]
 
 
 def _kept(evidence: Evidence) -> Iterable[Published]:

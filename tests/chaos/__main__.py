@@ -1,0 +1,90 @@
+"""`make chaos`: plays the faults against real processes and says whether the promise held. Exit 1 where it did not.
+
+ROW=4 or ROW=4,5    these rows only (19, the soak, runs on demand: ROW=19 or FULL=1)
+FULL=1              real times, both servers on both databases
+SELFTEST=1          breaks the product in six ways; each must turn its own verdict red, and no other
+DATABASE= SERVER=   only that one
+--write <file>      writes the table as Markdown
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.chaos import report, runner, verdicts
+from tests.chaos.report import Result
+from tests.chaos.rows import ROWS, Row
+from tests.chaos.stage import Scene, Services
+from tests.support import machine
+
+FULL = os.environ.get("FULL") == "1"
+PASSES = [("sqlite", "uvicorn"), ("postgres", "uvicorn"), ("sqlite", "daphne"), *([("postgres", "daphne")] if FULL else [])]
+ON_DEMAND = 19
+
+
+def main() -> int:
+    lacking = {name: how for name, how in machine.missing().items() if name in {"postgres", "valkey"}}
+    if lacking:
+        print("\n".join(f"NOT RUN: chaos needs {name} ({how})" for name, how in lacking.items()))
+        return 1
+    with runner.services(postgres=True) as services:
+        return _self_test(services) if os.environ.get("SELFTEST") == "1" else _rows(services)
+
+
+def _rows(services: Services) -> int:
+    results: list[Result] = []
+    for row, database, server in _wanted():
+        result = runner.play(row, services, Scene(database=database, server=server))
+        results.append(result)
+        print(f"{row.number:>2} {row.fault} on {result.on}: {'ok' if result.passed else 'FAILED'}", flush=True)
+        for sentence in result.explained():
+            print(f"   {sentence}", flush=True)
+    print("\n" + report.table(results))
+    for row in [row for row in _chosen() if row.waits_for]:
+        print(f"NOT RUN: row {row.number}, {row.fault} (waits for {row.waits_for})")
+    if "--write" in sys.argv:
+        Path(sys.argv[sys.argv.index("--write") + 1]).write_text(_page(results))
+    print(report.last_line(results))
+    return 0 if results and all(result.passed for result in results) else 1
+
+
+def _chosen() -> list[Row]:
+    asked = {int(number) for number in os.environ.get("ROW", "").split(",") if number}
+    return [row for row in ROWS if (row.number in asked if asked else row.number != ON_DEMAND or FULL)]
+
+
+def _wanted() -> Iterator[tuple[Row, str, str]]:
+    """Each row on each pass. A row for one database only is played there in the passes of the other one too, once for each server."""
+    for row in _chosen():
+        done = set()
+        for database, server in PASSES if row.number != ON_DEMAND or FULL else PASSES[1:2]:
+            place = (database if database in row.databases else row.databases[0], server)
+            only = (os.environ.get("DATABASE", place[0]), os.environ.get("SERVER", server))
+            if row.play is not None and place not in done and place == only:
+                done.add(place)
+                yield row, *place
+
+
+def _page(results: list[Result]) -> str:
+    return f"# What `make chaos` measured\n\n{report.markdown(results)}\n\n`{report.last_line(results)}`\n"
+
+
+def _self_test(services: Services) -> int:
+    wrong = 0
+    for verdict in verdicts.NAMES:
+        found = runner.sabotaged(verdict, services)
+        right = set(found) == {verdict}
+        wrong += not right
+        print(
+            f"selftest: {verdict}: {'red as it must be' if right else 'WRONG'}, { ({name: len(said) for name, said in found.items()}) }",
+            flush=True,
+        )
+        for name, said in found.items():
+            print(f"   {name}: {said[0]}", flush=True)
+    print(f"selftest: ways={len(verdicts.NAMES)} wrong={wrong}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
