@@ -38,4 +38,8 @@ async def on_executor(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
 
 def submit(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> None:
     """Run blocking code on the delivery executor from any thread, without waiting for it."""
-    _executor.submit(lambda: _call(function, *args, **kwargs))
+    try:
+        _executor.submit(lambda: _call(function, *args, **kwargs))
+    except RuntimeError:
+        # The interpreter is ending: what would have been done here is left to the relay of a process that lives.
+        return

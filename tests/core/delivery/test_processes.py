@@ -142,3 +142,14 @@ async def test_what_a_killed_publisher_committed_is_shown(site: Site) -> None:
         )
         for client in clients:
             assert await client.texts_until("testlog:a", "[orphan]") == "[orphan]"
+
+
+def test_a_short_lived_process_ends_quietly_with_its_events_on_their_way(tmp_path: Path, valkey: Valkey) -> None:
+    site = make_site(tmp_path, redis=valkey.url, **SETTINGS)
+    code = (
+        "from core.delivery.publishing import publish\n"
+        "for value in range(3): publish('testpaced:a', 'value', {'value': value}, key='x')\n"
+        "import time; from core.delivery.broker import broker; broker._started().call_soon_threadsafe(time.sleep, 0.3)\n"
+    )
+    done = site.manage("shell", "-v0", "-c", code)
+    assert done.stderr == "" and done.stdout == ""
