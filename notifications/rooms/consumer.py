@@ -17,7 +17,7 @@ from core.delivery.consumer import SocketConsumer
 from core.delivery.executor import on_executor
 from core.delivery.forms import Form
 from core.delivery.hub import SLOW, hub
-from core.delivery.identity import credential
+from core.delivery.identity import Credential, credential
 from core.delivery.origins import header
 from core.delivery.position import BadPosition, Position
 from notifications.rooms import door, plain
@@ -88,14 +88,6 @@ class PlainSocket(SocketConsumer):
             logger.info("plain socket %s closed with %s", self.connection.id, message.get("code"))
         raise StopConsumer
 
-    def admit(self, connection: Connection) -> bool:
-        """Count this connection among this process's; False when its address has as many as it may."""
-        if not connection.reader.user and hub.is_crowded(connection.address):
-            hub.close(connection, 4429)
-            return False
-        hub.admit(connection)
-        return not connection.closing
-
     async def entered(self, connection: Connection) -> None:
         """Somebody came."""
         raise NotImplementedError
@@ -112,7 +104,11 @@ class EchoSocket(PlainSocket):
     """Answers whatever it hears. Asks no database, no Redis, and not who you are."""
 
     async def entered(self, connection: Connection) -> None:
-        self.admit(connection)
+        connection.credential = Credential()
+        if hub.is_crowded(connection.address):
+            hub.close(connection, 4429)
+        else:
+            hub.admit(connection)
 
     async def heard(self, connection: Connection, said: Said) -> None:
         self.say(connection, plain.echoed(said))
@@ -131,15 +127,22 @@ class RoomSocket(PlainSocket):
 
     async def entered(self, connection: Connection) -> None:
         self.going_in = asyncio.Lock()
+        # A resume of nothing: who this is, and whether there is room, is found out in one question for all who come now.
+        await arrivals.serve(connection, Join(0, {}, {}), self._credential())
+        if connection.closing or not connection.admitted:
+            return
         cookies = parse_cookie(header(self.scope, b"cookie") or "")
         try:
-            self.visitor = await on_executor(door.visitor, credential(self.scope), cookies)
-            connection.reader = self.visitor.reader
-            if self.admit(connection):
-                await self.go_in(connection)
+            self.visitor = await on_executor(door.visitor, connection.credential, connection.reader, cookies)
+            await self.go_in(connection)
         except DatabaseError as error:
             logger.warning("plain socket %s refused, database unreachable: %s", connection.id, str(error).strip())
             hub.close(connection, 1013)
+
+    def _credential(self) -> Credential:
+        """The session of this handshake. Tokens are not taken here: they may read, and people talk."""
+        found = credential(self.scope)
+        return Credential() if found.token_digest else found
 
     async def go_in(self, connection: Connection) -> None:
         """Enter the room, tell what was said, and go live from there; wait for a room that may be made yet."""

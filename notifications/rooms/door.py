@@ -47,9 +47,8 @@ class Inside:
         return ChannelName("room", str(self.room.pk))
 
 
-def visitor(credential: Credential, cookies: Mapping[str, str]) -> Visitor:
-    """Who this handshake is from: the session's user, the guest of the cookie, or a new guest."""
-    reader = identity.readers({credential})[credential]
+def visitor(credential: Credential, reader: Reader, cookies: Mapping[str, str]) -> Visitor:
+    """The session's user, the guest of the cookie, or a new guest."""
     user = get_user_model().objects.filter(pk=reader.user).first() if reader.user else None
     person = Person.of_user(user) if user else guest_of(cookies) or Person.new_guest()
     return Visitor(credential, reader, person)
@@ -93,7 +92,7 @@ def say(slug: str, visitor: Visitor, said: Said, *, may_open: bool) -> None:
 
     Raises SessionEnded, NoSuchRoom, ReadOnly, BadText, ClientIdTaken.
     """
-    if identity.readers({visitor.credential})[visitor.credential] != visitor.reader:
+    if identity.readers({visitor.credential})[visitor.credential].user != visitor.reader.user:
         raise SessionEnded
     if may_open:
         actions.clean_text(said.message)  # a refused text makes no room

@@ -1,7 +1,7 @@
 """A room's events as lines of the plain chat protocol, and the outlet that sends them one frame each."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.delivery.channel import ChannelName
@@ -9,10 +9,6 @@ from core.delivery.forms import Entry
 from core.delivery.outlet import Outlet
 from core.delivery.position import Position, Range
 from notifications.rooms import plain
-
-# What a LineForm writes begins with this. JSON never does.
-_OURS = "\x1e"
-_LOST = "\x1e\x1e"
 
 
 class LineForm:
@@ -27,7 +23,7 @@ class LineForm:
 
     def frame(self, channel: ChannelName, span: Range, entries: Sequence[Entry], user: str) -> str:
         lines = [self._line(entry, span.epoch) for entry in entries if _is_new_message(entry)]
-        return _OURS + "\n".join(lines) if lines else ""
+        return "\n".join(lines)
 
     def _line(self, entry: Entry, epoch: str) -> str:
         return plain.chat(room=self.room, data=entry.event.data, position=str(Position(epoch, entry.event.offset)))
@@ -36,7 +32,7 @@ class LineForm:
         return ""
 
     def resync(self, channels: Sequence[str]) -> str:
-        return _LOST
+        return plain.refusal("resync", "Something was missed that cannot be told here. Come back, with ?since= if you have a position.")
 
 
 def _is_new_message(entry: Entry) -> bool:
@@ -45,7 +41,7 @@ def _is_new_message(entry: Entry) -> bool:
 
 
 class LineOutlet(Outlet):
-    """Sends each line as a frame of its own. What the core says to pages of its own accord is not for plain clients and stays here."""
+    """Sends each line as a frame of its own. Answers and hints that the core has for pages are not for plain clients and stay here."""
 
     def __init__(self, send: Any, *, credit: int) -> None:
         super().__init__(send, credit=credit)
@@ -55,20 +51,34 @@ class LineOutlet(Outlet):
     def has_credit(self) -> bool:
         return not self._lines and super().has_credit
 
-    def send_text(self, text: str) -> None:
-        """Take what the hub has for this client: at most one frame of the hub's waits here while the server makes us wait."""
-        if text == _LOST:
-            # A hole that cannot be filled: come back with ?since=, or for the newest fifty.
-            self.send({"type": "websocket.close", "code": 1013})
-            self.failed = True
-        elif text.startswith(_OURS):
-            self._lines.extend(text[1:].split("\n"))
-            self._pump()
-
     def send_line(self, line: str) -> None:
         """Send one line of our own."""
         self._lines.append(line)
         self._pump()
+
+    def send_frame(self, text: str, channel: str, epoch: str, end: int) -> None:
+        # At most one frame of the hub's waits here while the server makes us wait: it asks for credit first.
+        self._lines.extend(text.split("\n"))
+        self._pump()
+
+    def send_answer(self, number: int, at: Mapping[str, tuple[str, bool]], refused: Mapping[str, str]) -> None:
+        if not all(recovered for _, recovered in at.values()):
+            self._give_up()
+
+    def send_resync(self, text: str, channel: str, epoch: str, head: int) -> None:
+        self.send_text(text)
+
+    def send_text(self, text: str) -> None:
+        """The core sends text of its own only where this client must start again: rather no socket than a silent hole."""
+        self.send_line(text)
+        self._give_up()
+
+    def close(self, code: int, *, retry_ms: int | None = None) -> None:
+        super().close(code)
+
+    def _give_up(self) -> None:
+        self.send({"type": "websocket.close", "code": 1013})
+        self.failed = True
 
     def _pump(self) -> None:
         while self._lines and self._suspended is None and not self.failed:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,12 +10,13 @@ from core.asgi import application
 
 PATIENCE = 10.0
 ORIGIN = "http://127.0.0.1:8000"
+Headers = Iterable[tuple[bytes, bytes]]
 
 
 class PlainClient:
-    def __init__(self, path: str, *, query: str = "", cookies: str = "", origin: str | None = ORIGIN) -> None:
+    def __init__(self, path: str, *, query: str = "", cookies: str = "", origin: str | None = ORIGIN, headers: Headers = ()) -> None:
         self.path, self.query = path, query
-        self.headers = [(b"host", b"127.0.0.1:8000")]
+        self.headers = [(b"host", b"127.0.0.1:8000"), *headers]
         if origin is not None:
             self.headers.append((b"origin", origin.encode()))
         if cookies:

@@ -114,6 +114,25 @@ async def test_two_processes_hear_each_other(new_site: Callable[..., servers.Sit
         assert "Traceback" not in first.output() + second.output()
 
 
+@pytest.mark.valkey
+async def test_echo_and_rooms_go_on_when_redis_dies(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with servers.start_valkey() as redis:
+        site = servers.make_site(tmp_path_factory.mktemp("dying"), redis=redis.url, ROOMS_OPEN="1")
+        with site.web() as web:
+            async with socket(web, "/ws/chat/tea/") as connection:
+                await hear(connection)
+                await connection.send(json.dumps({"message": "before"}))
+                assert json.loads(await hear(connection))["message"] == "before"
+                redis.kill()
+                for number in range(3):
+                    await connection.send(json.dumps({"message": f"after {number}"}))
+                assert [json.loads(await hear(connection))["message"] for _ in range(3)] == ["after 0", "after 1", "after 2"]
+            async with socket(web, "/ws/chat/") as connection:
+                assert await hear(connection) == GREETING
+                await connection.send("Hello Django")
+                assert await hear(connection) == '{"message": "Hello Django"}'
+
+
 async def test_the_log_has_two_lines_a_socket_and_none_a_message(web: servers.Web) -> None:
     before = web.output()
     async with socket(web, "/ws/chat/quiet/?since=secret") as connection:

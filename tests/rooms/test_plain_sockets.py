@@ -239,6 +239,70 @@ async def test_who_signed_out_says_nothing_more(lobby: Room, bob: Any, cookies_o
     assert await Message.objects.acount() == 1
 
 
+async def test_who_signed_out_hears_nothing_more(lobby: Room, alice: Any, bob: Any, cookies_of: Callable[[Any], str]) -> None:
+    def sign_out(cookies: str) -> None:
+        browser = Client()
+        browser.cookies.load(cookies)
+        browser.post("/accounts/logout/")
+
+    cookies = await on_executor(cookies_of, bob)
+    async with plain_client("/ws/chat/lobby/", cookies=cookies) as client:
+        client.say({"message": "hello"})
+        await client.texts_until("hello")
+        await on_executor(sign_out, cookies)
+        assert await client.close_code() == 4401
+        await post(lobby, alice, "not for bob")
+    assert client.texts() == ["hello"]
+
+
+async def test_who_may_not_read_any_more_is_sent_away(club: Room, alice: Any, bob: Any, cookies_of: Callable[[Any], str]) -> None:
+    from core.delivery import authority
+
+    def take_out() -> None:
+        Membership.objects.filter(user=bob).delete()
+        authority.recheck_channel(club.channel)
+
+    async with plain_client("/ws/chat/club/", cookies=await on_executor(cookies_of, bob)) as client:
+        client.say({"message": "hello"})
+        await client.texts_until("hello")
+        await on_executor(take_out)
+        assert await client.close_code() == 1013
+        await post(club, alice, "not for bob")
+    assert client.texts() == ["hello"]
+
+
+async def test_a_check_of_everybody_leaves_those_alone_who_may_read(
+    lobby: Room, club: Room, bob: Any, cookies_of: Callable[[Any], str]
+) -> None:
+    from core.delivery import authority
+
+    cookies = await on_executor(cookies_of, bob)
+    async with (
+        plain_client("/ws/chat/club/", cookies=cookies) as member,
+        plain_client("/ws/chat/lobby/") as guest,
+        plain_client("/ws/chat/") as echo,
+    ):
+        for client in (member, guest):
+            client.say({"message": "before"})
+            await client.texts_until("before")
+        await on_executor(authority.recheck_everybody)
+        for client in (member, guest):
+            client.say({"message": "after"})
+            assert await client.texts_until("after") == ["before", "after"]
+        echo.say("still here")
+        assert (await echo.frames(2))[1] == '{"message": "still here"}'
+
+
+async def test_a_token_makes_nobody_of_a_plain_socket(lobby: Room, alice: Any) -> None:
+    from core.tokens import make_token
+
+    token = (await on_executor(make_token, alice, "test", ("read:*", "publish:*")))[1]
+    async with plain_client("/ws/chat/lobby/", origin=None, headers=[(b"authorization", f"Bearer {token}".encode())]) as client:
+        client.say({"message": "hello"})
+        await client.texts_until("hello")
+        assert client.messages()[0]["user"].startswith("guest-")
+
+
 @pytest.mark.parametrize("text", ["", "  ", "a\0b", "x" * 4001, "\u200b"])
 async def test_a_text_that_is_none_is_refused_and_the_socket_stays(lobby: Room, text: str) -> None:
     async with plain_client("/ws/chat/lobby/") as client:
