@@ -58,7 +58,7 @@ class Tile:
             return "error"
         if self.widget.state == Widget.State.PAUSED:
             return "paused"
-        return "live" if self.lines else "nodata"
+        return "live" if self.lines or self.body else "nodata"
 
     @property
     def interval(self) -> str:
@@ -164,8 +164,8 @@ def _tile(
         lines = _ordered(lines, list(config.labels))
         return Tile(widget, board, kind, config, trouble, lines, chart=_chart(widget.pk, kind, config, lines, points))
     # mark_safe: it is what the kind's own escaping templates wrote, and exactly what a push carries.
-    before, after = kind.around
-    body = mark_safe(before + "".join(kind.body(widget.pk, line.facts) for line in lines) + after)
+    bodies = "".join(kind.body(widget.pk, line.facts) for line in lines)
+    body = mark_safe(kind.whole(widget.pk, config, bodies) if lines else kind.blank(widget.pk, config))
     return Tile(widget, board, kind, config, trouble, lines, body)
 
 
@@ -205,11 +205,15 @@ def _chart(
     widget: int, kind: TimeSeries, config: TimeSeriesConfig, lines: Sequence[Line], points: history.Stretch | None
 ) -> dict[str, Any]:
     named = [(line.name, config.labels.get(line.name, line.name or "value"), index % 6 + 1) for index, line in enumerate(lines)]
-    drawn = [{"name": name, "label": label, "color": color} | ({"area": True} if config.area else {}) for name, label, color in named]
+    drawn = [
+        {"name": name, "label": label, "color": color} | ({"area": True} if config.area or config.stacked else {})
+        for name, label, color in named
+    ]
     shown = {} if points is None else answer(points, {line.pk: line.name for line in lines})
     return {
         "series": msgspec.json.encode(drawn).decode(),
         "points": msgspec.json.encode(shown).decode(),
+        "stacked": config.stacked,
         "thresholds": msgspec.json.encode(config.thresholds).decode() if config.thresholds else "",
         "legend": [{"name": name, "label": label, "color": color} for name, label, color in named],
         "ranges": [{"seconds": seconds, "text": _short(seconds), "now": seconds == config.range} for seconds in RANGES],

@@ -8,13 +8,18 @@ from django.core.exceptions import ValidationError
 from core.errors import Problem
 from dashboard.widgets.bars import Bars
 from dashboard.widgets.base import WidgetKind
+from dashboard.widgets.clock import Clock
 from dashboard.widgets.feed import Feed
 from dashboard.widgets.gauge import Gauge
 from dashboard.widgets.progress import Progress
 from dashboard.widgets.stat import Stat
+from dashboard.widgets.status import Status
+from dashboard.widgets.table import Table
+from dashboard.widgets.text import Text
 from dashboard.widgets.timeseries import TimeSeries
 
-KINDS: dict[str, WidgetKind] = {kind.name: kind for kind in (Stat(), TimeSeries(), Gauge(), Bars(), Progress(), Feed())}
+_ALL = (Stat(), TimeSeries(), Gauge(), Bars(), Progress(), Table(), Status(), Feed(), Text(), Clock())
+KINDS: dict[str, WidgetKind] = {kind.name: kind for kind in _ALL}
 
 
 def of(name: str) -> WidgetKind:

@@ -24,7 +24,6 @@ class Bars(WidgetKind):
     several = True
     size = (4, 3)
     curl = '\'{"value": 42, "series": "import"}\''
-    around = '<ul class="bars">', "</ul>"
 
     def facts(self, config: BarsConfig, view: View) -> dict[str, Any]:
         value = view.points[-1].value
@@ -36,6 +35,9 @@ class Bars(WidgetKind):
         bar = f'<svg aria-hidden="true"><rect width="{facts["part"] * 100:.1f}%" height="8" rx="4"/></svg>'
         inside = f'{fresh(widget, facts)}<span>{name}</span>{bar}<span class="r">{escape(facts["shown"])}</span>'
         return f'<li id="w-{widget}-l{facts["line"]}">{inside}</li>'
+
+    def whole(self, widget: int, config: BarsConfig, bodies: str) -> str:
+        return f'<ul class="bars">{bodies}</ul>'
 
     def push(self, widget: int, facts: Mapping[str, Any]) -> str:
         return partial(f"#w-{widget}-l{facts['line']}", self.body(widget, facts), swap="outerMorph")

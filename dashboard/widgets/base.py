@@ -62,7 +62,6 @@ class WidgetKind:
     several: ClassVar[bool] = False  # whether it shows more than the unnamed series
     keeps_all: ClassVar[bool] = False  # two samples of one time stand side by side instead of the later one replacing the other
     size: ClassVar[tuple[int, int]] = (3, 2)
-    around: ClassVar[tuple[str, str]] = "", ""  # what the bodies of all series stand in
     curl: ClassVar[str] = "42"  # a value to try it with
     shape: ClassVar[str] = values.NUMBER_SHAPE
 
@@ -82,6 +81,14 @@ class WidgetKind:
     def body(self, widget: int, facts: Mapping[str, Any]) -> str:
         """The HTML inside a tile that shows one series."""
         raise NotImplementedError
+
+    def whole(self, widget: int, config: Any, bodies: str) -> str:
+        """What the bodies of all series stand in."""
+        return bodies
+
+    def blank(self, widget: int, config: Any) -> str:
+        """The HTML inside a tile that needs no value to show something. Empty: the line that sends the first value stands there."""
+        return ""
 
     def push(self, widget: int, facts: Mapping[str, Any]) -> str:
         """The fragment for a new newest value."""

@@ -25,6 +25,7 @@ class TimeSeriesConfig(Config, frozen=True):
     min: float | None = None
     max: float | None = None
     area: bool = False
+    stacked: bool = False  # each line stands on the one before it
     labels: dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=60)]] = {}
     thresholds: Annotated[list[Threshold], Meta(max_length=6)] = []
 

@@ -93,3 +93,27 @@ def curl() -> Callable[..., Any]:
         return Client().post(f"/api/v1/{path}", body, content_type=kind or "application/x-www-form-urlencoded", headers=headers)
 
     return post
+
+
+def _add(board: Dashboard, kind: str, **more: Any) -> Widget:
+    return save_widget(Widget(dashboard=board, slug=kind, kind=kind, title=kind.title(), **more))
+
+
+@pytest.fixture
+def table(board: Dashboard) -> Widget:
+    return _add(board, "table", config={"columns": ["CPU", "State"], "sort": "-CPU"})
+
+
+@pytest.fixture
+def status(board: Dashboard) -> Widget:
+    return _add(board, "status")
+
+
+@pytest.fixture
+def text(board: Dashboard) -> Widget:
+    return _add(board, "text", config={"text": "# Hello\n\n*you*"})
+
+
+@pytest.fixture
+def clock(board: Dashboard) -> Widget:
+    return _add(board, "clock", config={"zone": "Europe/Berlin"})

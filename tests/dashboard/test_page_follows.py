@@ -144,6 +144,48 @@ def test_progress_follows(progress: Widget, page: Callable[[str], Page], numbere
     assert "100 %" in opened.region.text
 
 
+def test_rows_of_a_table_are_put_in_replaced_and_taken_out_by_their_key(
+    table: Widget, page: Callable[[str], Page], numbered: Callable[[], list[Event]]
+) -> None:
+    record(table, {"CPU": 1.5, "State": "idle"}, at(0), series="web-1", now=at(600))
+    opened = page("/dashboards/ops/")
+    record(table, {"CPU": 91, "State": "<b>busy</b>", "Hidden": 3}, at(1), series="web-1", now=at(600))
+    record(table, {"CPU": 7}, at(1), series="web-2", label="Web two", now=at(600))
+    opened.apply(numbered())
+    assert "web-1 91 <b>busy</b>" in opened.region.text
+    assert "Web two 7" in opened.region.text
+    assert_follows(opened, page("/dashboards/ops/"))
+    record(table, {}, at(2), series="web-2", now=at(600))
+    opened.apply(numbered())
+    assert [node.tag for node in opened.region.having("hidden") if node.tag == "tr"] == ["tr"]
+    assert opened.refetches == 1
+    assert_follows(opened, page("/dashboards/ops/"))
+
+
+def test_a_status_grid_follows(status: Widget, page: Callable[[str], Page], numbered: Callable[[], list[Event]]) -> None:
+    record_many([NewValue(status, "up", at(0), "db"), NewValue(status, "down", at(0), "search", "refused")], now=at(600))
+    opened = page("/dashboards/ops/")
+    record(status, "Slow", at(1), series="db", now=at(600))
+    opened.apply(numbered())
+    assert "db slow" in opened.region.text
+    assert "search refused" in opened.region.text
+    assert_follows(opened, page("/dashboards/ops/"))
+
+
+def test_a_text_and_a_clock_need_no_value_and_a_sent_text_takes_the_place_of_the_set_one(
+    text: Widget, clock: Widget, page: Callable[[str], Page], numbered: Callable[[], list[Event]]
+) -> None:
+    opened = page("/dashboards/ops/")
+    assert "Hello you" in opened.region.text
+    assert opened.region.having("data-clock")[0].attributes["data-clock"] == "Europe/Berlin"
+    assert {opened.tile(one.pk).attributes["data-state"] for one in (text, clock)} == {"live"}
+    for moment, words in enumerate(("**one**", "two <script>alert(1)</script>")):
+        record(text, words, at(moment), now=at(600))
+        opened.apply(numbered())
+    assert "two <script>alert(1)</script>" in opened.region.text
+    assert_follows(opened, page("/dashboards/ops/"))
+
+
 def test_a_chart_follows(chart: Widget, page: Callable[[str], Page], numbered: Callable[[], list[Event]]) -> None:
     record(chart, 1, at(0), series="cpu", now=at(600))
     opened = page("/dashboards/ops/")

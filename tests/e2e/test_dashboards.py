@@ -1,5 +1,6 @@
 """Boards in Chromium: tiles that fill, charts that gain lines, feeds, stars, pauses; all without a reload."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -129,3 +130,44 @@ def test_a_kiosk_has_no_chrome_and_stays_live(demo: Demo, harbour: object, as_al
     expect(as_alice.locator("#rail")).to_be_hidden()
     post(demo, "widgets/harbour/ships", 3)
     expect(tile(as_alice, "Ships").locator(".value")).to_have_text("3")
+
+
+MORE = """
+from dashboard.actions import NewValue, record_many, save_widget
+from dashboard.models import Dashboard, Widget
+board = Dashboard.objects.get(slug="harbour")
+for slug, kind, config in [
+    ("fleet", "table", {"columns": ["Tons", "State"], "sort": "-Tons"}),
+    ("lamps", "status", {}),
+    ("words", "text", {"text": "# Berths\\n\\n- one\\n- two"}),
+    ("time", "clock", {"zone": "UTC"}),
+    ("cargo", "timeseries", {"stacked": True}),
+]:
+    save_widget(Widget(dashboard=board, slug=slug, kind=kind, title=slug.title(), config=config, columns=6, rows=4, order=9))
+ships = [("anna", 5), ("bela", 90), ("cora", 12)]
+record_many([NewValue("harbour/fleet", {"Tons": tons, "State": "in"}, series=name) for name, tons in ships])
+record_many([NewValue("harbour/lamps", "up", series="north"), NewValue("harbour/lamps", "down", series="south")])
+record_many([NewValue("harbour/cargo", value, series=name) for name, value in [("coal", 10), ("corn", 7)]])
+"""
+
+
+def test_tables_stay_sorted_while_they_change_and_clocks_go(demo: Demo, harbour: Callable[[str], object], as_alice: Page) -> None:
+    harbour(MORE)
+    as_alice.goto(BOARD)
+    live(as_alice)
+    fleet = tile(as_alice, "Fleet")
+    names = fleet.locator("tbody th")
+    expect(names).to_have_text(["bela", "cora", "anna"])
+    post(demo, "widgets/harbour/fleet", {"series": "anna", "value": {"Tons": 40, "State": "out"}})
+    expect(names).to_have_text(["bela", "anna", "cora"])
+    fleet.get_by_role("button", name="Row").click()
+    expect(names).to_have_text(["anna", "bela", "cora"])
+    post(demo, "widgets/harbour/fleet", {"series": "berta", "value": {"Tons": 1}})
+    expect(names).to_have_text(["anna", "bela", "berta", "cora"])
+    expect(fleet.locator("th[aria-sort=ascending]")).to_have_text("Row")
+    post(demo, "widgets/harbour/lamps", {"series": "north", "value": "slow"})
+    expect(tile(as_alice, "Lamps").get_by_role("listitem")).to_have_text(["northslow", "southdown"])
+    expect(tile(as_alice, "Words").get_by_role("heading", name="Berths")).to_be_visible()
+    expect(tile(as_alice, "Time").locator("[data-clock]")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
+    drawn = "document.querySelector('[aria-label=Cargo] [data-chart]').chart.plot.data.slice(1).map((line) => line.at(-1))"
+    assert as_alice.evaluate(drawn) == [10, 17]

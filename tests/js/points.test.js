@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { merge, missing, replaceSpan, since, table, union, valueAt } from "../../core/static/core/points.js";
+import { merge, missing, replaceSpan, since, stacked, table, union, valueAt } from "../../core/static/core/points.js";
 
 test("fresh points go where they belong, late ones too, and the same time replaces", () => {
   assert.deepEqual(merge([[1, 10], [2, 20]], [[3, 30]]), [[1, 10], [2, 20], [3, 30]]);
@@ -40,4 +40,10 @@ test("the table has every time once; a missing point is no gap, a null is", () =
 test("under the cursor stands the newest value up to there", () => {
   assert.equal(valueAt([10, undefined, undefined, 40], 2), 10);
   assert.equal(valueAt([undefined, 20], 0), null);
+});
+
+test("stacked lines stand on those before them that are shown, also where one has no point", () => {
+  const lines = table([[[1, 10], [3, 30]], [[1, 1], [2, 2], [3, 3]], [[2, 5]]]);
+  assert.deepEqual(stacked(lines, [true, true, true]), [[1, 2, 3], [10, 10, 30], [11, 12, 33], [null, 17, 38]]);
+  assert.deepEqual(stacked(lines, [false, true, true])[3], [null, 7, 8]);
 });

@@ -15,6 +15,7 @@
             data-series='[{"name": "cpu", "label": "CPU", "color": 1}, ...]'      color: 1-6, a --series-n variable; "area": true fills
             data-range="900"                                                      seconds shown
             data-unit="%" data-decimals="1" data-min="0" data-max="100"           all optional; min and max are soft ends of the scale
+            data-stacked                                                          optional: each line stands on the one before it
             data-thresholds='[{"value": 80, "level": "warn"}, {"value": 90, "level": "bad"}]'        optional
             data-points='ANSWER'></div>                                           the first paint, see ANSWER
        <i hidden id="w-12-new-cpu" data-series="cpu" data-new='{}'></i>           one per series, siblings of the chart, never inside it
@@ -34,7 +35,7 @@
    Freshness: of the tile and the `i[data-at]` in it the newest data-at counts, with its data-state (times.js), so a push need not send the tile again.
    A whole-tile push (widget.config) or a refetch may carry newer data-points, data-series, ...: they are read again after every swap. */
 
-import { merge, missing, replaceSpan, since, table, union, valueAt } from "./points.js";
+import { merge, missing, replaceSpan, since, stacked, table, union, valueAt } from "./points.js";
 import { now } from "./times.js";
 
 const charts = new Map(); // root -> Chart, which is also the root's property `chart`, for tests
@@ -76,8 +77,8 @@ class Chart {
 
   /** Read the attributes, as they are after the first paint and after every swap. */
   read() {
-    const { series, points, unit, decimals, min, max, thresholds } = this.root.dataset;
-    const shape = [series, unit, decimals, min, max, thresholds].join();
+    const { series, points, unit, decimals, min, max, thresholds, stacked: stack } = this.root.dataset;
+    const shape = [series, unit, decimals, min, max, thresholds, stack].join();
     if (shape !== this.shape) this.build((this.shape = shape));
     if (points && points !== this.seen) this.absorb(JSON.parse((this.seen = points)));
     this.press();
@@ -115,12 +116,6 @@ class Chart {
   }
 
   // --- what is fetched ---
-
-  /** Something in this span is not as we know it. */
-  changed({ from, to }) {
-    const first = this.end - this.range;
-    if (to >= first) this.want({ from: Math.max(from, first), to });
-  }
 
   reload() {
     this.whole = true;
@@ -195,6 +190,7 @@ class Chart {
         { ...ink, font, size: 48, values: (_, values) => values.map((value) => SHORT.format(value)) },
       ],
       series: [{}, ...this.series.map((series) => this.line(series))],
+      bands: "stacked" in this.root.dataset ? this.series.slice(1).map((_, index) => ({ series: [index + 2, index + 1] })) : [],
       hooks: { setCursor: [() => this.point()], drawAxes: [() => this.lines()] },
     };
   }
@@ -228,7 +224,8 @@ class Chart {
   }
 
   data() {
-    return table(this.series.map(({ name }) => this.points.get(name) ?? []));
+    this.table = table(this.series.map(({ name }) => this.points.get(name) ?? []));
+    return "stacked" in this.root.dataset ? stacked(this.table, this.series.map(({ name }) => !this.hidden.has(name))) : this.table;
   }
 
   draw() {
@@ -266,7 +263,7 @@ class Chart {
     const { idx, left } = this.plot.cursor;
     this.tip.hidden = idx == null || left < 0 || !this.plot.data[0].length;
     if (this.tip.hidden) return;
-    const rows = this.series.map((series, index) => this.row(series, valueAt(this.plot.data[index + 1], idx))).filter(Boolean);
+    const rows = this.series.map((series, index) => this.row(series, valueAt(this.table[index + 1], idx))).filter(Boolean);
     const time = Object.assign(document.createElement("time"), { textContent: EXACT.format(this.plot.data[0][idx] * 1000) });
     this.tip.replaceChildren(time, ...rows);
     const beside = left > this.plot.over.clientWidth / 2 ? left - this.tip.offsetWidth - 12 : left + 12;
@@ -291,6 +288,7 @@ class Chart {
   toggle(name) {
     if (!this.hidden.delete(name)) this.hidden.add(name);
     this.plot.setSeries(this.series.findIndex((series) => series.name === name) + 1, { show: !this.hidden.has(name) });
+    if ("stacked" in this.root.dataset) this.draw();
     this.press();
   }
 

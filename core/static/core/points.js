@@ -50,3 +50,20 @@ export function valueAt(values, index) {
   for (let i = index; i >= 0; i -= 1) if (values[i] !== undefined) return values[i];
   return null;
 }
+
+/** uPlot's table with each column standing on those before it that are shown; a line without a point at a time stands there with its last. */
+export function stacked([times, ...columns], shown) {
+  const below = new Array(times.length).fill(0);
+  return [times, ...columns.map((values, place) => pile(values, below, shown[place]))];
+}
+
+function pile(values, below, isShown) {
+  let last = null;
+  return values.map((value, index) => {
+    if (value !== undefined) last = value;
+    if (last === null) return null;
+    const top = below[index] + last;
+    if (isShown) below[index] = top;
+    return top;
+  });
+}
