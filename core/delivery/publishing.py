@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connections, router, transaction
 
-from core.delivery import failpoints, payload, wire
+from core.delivery import bulk, failpoints, payload, wire
 from core.delivery.channel import BadChannel, ChannelName, EventType, Keeps, registry
 from core.models import Event
 
@@ -49,10 +49,10 @@ def publish_many(events: Iterable[NewEvent]) -> list[int]:
     if not rows:
         return []
     alias = _alias()
-    made = Event.objects.using(alias).bulk_create(rows, batch_size=2000)
-    _sequence_on_commit(alias, {row.pk: row.channel for row in made})
+    ids = bulk.insert_events(rows, using=alias)
+    _sequence_on_commit(alias, {id: row.channel for id, row in zip(ids, rows, strict=True)})
     failpoints.hit("before_commit")
-    return [row.pk for row in made]
+    return ids
 
 
 apublish = sync_to_async(publish)

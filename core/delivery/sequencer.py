@@ -16,7 +16,7 @@ from django.db import DatabaseError, OperationalError, connections, router, tran
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from core.delivery import failpoints, figures, history
+from core.delivery import bulk, failpoints, figures, history
 from core.delivery.channel import ChannelName, Keeps, Kind, registry
 from core.delivery.channel import Event as Travelling
 from core.delivery.compaction import Entry, compact, subject
@@ -26,6 +26,7 @@ from core.models import Channel, Event
 logger = logging.getLogger(__name__)
 
 PASS = 500  # events in one pass (measured: 62 k/s at 500, 5 k/s in one pass of 20 000)
+CHANNELS = 500  # channels that one pass locks
 LOCK_MS = 50
 
 
@@ -64,18 +65,25 @@ def sequence_channel(channel: str) -> None:
 
 
 def _sequence_and_broadcast(channels: set[str]) -> None:
+    """Number these channels, a portion of them at a time: a pass locks and reads only what it can also number."""
+    names = sorted(channels)
+    for start in range(0, len(names), CHANNELS):
+        try:
+            _number_all(names[start : start + CHANNELS])
+        except DatabaseError as error:
+            _yield_to_relay(error)
+
+
+def _number_all(channels: Sequence[str]) -> None:
     from core.delivery.broker import broker
 
-    full = bool(channels)
-    try:
-        while full:
-            outcome = sequence(channels)
-            failpoints.hit("sequenced")
-            broker.broadcast(outcome.batches)
-            broker.number_later(outcome.later)
-            full = outcome.full
-    except DatabaseError as error:
-        _yield_to_relay(error)
+    full = True
+    while full:
+        outcome = sequence(channels)
+        failpoints.hit("sequenced")
+        broker.broadcast(outcome.batches)
+        broker.number_later(outcome.later)
+        full = outcome.full
 
 
 def _yield_to_relay(error: DatabaseError) -> None:
@@ -249,29 +257,10 @@ def _entry(row: Event) -> Entry:
 
 
 def _write(offsets: Sequence[tuple[int, int]], losers: Sequence[int], heads: Mapping[str, int]) -> None:
+    """Delete, then number, then move the heads: one statement each, whatever the number of rows."""
+    using = router.db_for_write(Event)
     if losers:
         Event.objects.filter(pk__in=losers).delete()
     if offsets:
-        # Delete before numbering, number before moving the head: one statement each, whatever the number of rows.
-        _update_from_values(Event, set_column="offset", by_column="id", pairs=offsets)
-    _update_from_values(
-        Channel, set_column="head", by_column="name", pairs=[(name, head) for name, head in heads.items()], stamp="numbered_at"
-    )
-
-
-def _update_from_values(
-    model: type[Event] | type[Channel], *, set_column: str, by_column: str, pairs: Sequence[tuple[Any, int]], stamp: str = ""
-) -> None:
-    """UPDATE ... FROM (VALUES ...), which Postgres and SQLite (3.33) write alike. Column names are ours, never input."""
-    connection = connections[router.db_for_write(model)]
-    quote = connection.ops.quote_name
-    now = "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now')" if connection.vendor == "sqlite" else "statement_timestamp()"
-    also = f", {quote(stamp)} = {now}" if stamp else ""
-    table = quote(model._meta.db_table)
-    values = ", ".join(["(%s, %s)"] * len(pairs))
-    sql = (
-        f"UPDATE {table} SET {quote(set_column)} = given.column2{also} FROM (VALUES {values}) AS given "
-        f"WHERE {table}.{quote(by_column)} = given.column1"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [part for pair in pairs for part in pair])
+        bulk.update_each(Event, offsets, column="offset", by="id", using=using)
+    bulk.update_each(Channel, list(heads.items()), column="head", by="name", type="text", stamp="numbered_at", using=using)
