@@ -127,6 +127,9 @@ class RoomSocket(PlainSocket):
 
     async def entered(self, connection: Connection) -> None:
         self.going_in = asyncio.Lock()
+        if not is_slug(self.slug):
+            hub.close(connection, 4403)
+            return
         # A resume of nothing: who this is, and whether there is room, is found out in one question for all who come now.
         await arrivals.serve(connection, Join(0, {}, {}), self._credential())
         if connection.closing or not connection.admitted:
@@ -165,7 +168,7 @@ class RoomSocket(PlainSocket):
 
     def _stay_outside(self, connection: Connection) -> None:
         """A room that nobody made can be made by its first message, where that is allowed."""
-        if settings.ROOMS_OPEN and is_slug(self.slug):
+        if settings.ROOMS_OPEN:
             waiting.add(self)
         else:
             hub.close(connection, 4403)

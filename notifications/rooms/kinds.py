@@ -8,7 +8,7 @@ from django.template.loader import get_template
 from core.delivery.channel import Event, EventType, Kind, Reader
 from notifications.rooms import actions, history, policy
 from notifications.rooms.models import Message, Room
-from notifications.rooms.text import to_html
+from notifications.rooms.text import is_slug, to_html
 
 
 def drawn(data: Mapping[str, Any], *, offset: int) -> str:
@@ -40,13 +40,11 @@ class RoomKind(Kind):
         # Digits are a key: pages write keys, and a room whose slug is a number must not take another's place.
         if policy.is_key(name):
             return name
-        pk = Room.objects.filter(slug=name.lower()).values_list("pk", flat=True).first()
+        pk = Room.objects.filter(slug=name.lower()).values_list("pk", flat=True).first() if is_slug(name.lower()) else None
         return None if pk is None else str(pk)
 
     def names(self, reader: Reader) -> Sequence[str]:
-        slugs = {str(pk): slug for pk, slug in Room.objects.order_by("-pk").values_list("pk", "slug")[:50]}
-        allowed = {key for _, key in self.readable([reader], slugs)}
-        return [slug for key, slug in slugs.items() if key in allowed]
+        return policy.names(reader.user)
 
     def render(self, event: Event, key: str) -> str:
         if event.type == "message.put":

@@ -38,10 +38,19 @@ def rooms_for(person: Person) -> QuerySet[Room]:
     return Room.objects.filter(_open_to(person))
 
 
+def names(user: str, *, count: int = 5) -> list[str]:
+    """The addresses of a few rooms that this user (primary key as text; empty for a guest) may read."""
+    return list(Room.objects.filter(_open_to_user(user or None), archived_at=None).order_by("slug").values_list("slug", flat=True)[:count])
+
+
 def _open_to(person: Person) -> Q:
-    if person.is_guest:
+    return _open_to_user(person.user_id)
+
+
+def _open_to_user(user_id: Any) -> Q:
+    if user_id is None:
         return Q(access=Room.Access.GUESTS)
-    own = Membership.objects.filter(user_id=person.user_id).values("room_id")
+    own = Membership.objects.filter(user_id=user_id).values("room_id")
     return Q(access__in=[Room.Access.GUESTS, Room.Access.PUBLIC]) | Q(pk__in=own)
 
 

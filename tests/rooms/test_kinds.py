@@ -47,7 +47,13 @@ def test_keys_of_no_room_are_readable_by_nobody(lobby: Room, alice: Any, key: st
 
 def test_people_write_slugs_and_pages_write_keys(lobby: Room) -> None:
     assert kind.resolve("lobby") == kind.resolve("Lobby") == kind.resolve(str(lobby.pk)) == str(lobby.pk)
-    assert kind.resolve("nowhere") is None
+    assert [kind.resolve(name) for name in ("nowhere", "", "a\0b", "new", "x" * 1000, "é", "*")] == [None] * 7
+
+
+def test_who_asks_for_a_room_that_is_not_there_is_told_a_few_that_are(lobby: Room, hall: Room, club: Room, bob: Any, charlie: Any) -> None:
+    assert kind.names(Reader(user=str(bob.pk))) == ["club", "hall", "lobby"]
+    assert kind.names(Reader(user=str(charlie.pk))) == ["hall", "lobby"]
+    assert kind.names(Reader()) == ["lobby"]
 
 
 def test_a_push_puts_the_very_item_of_the_page_in_its_place(lobby: Room, alice: Any, say: Any) -> None:
