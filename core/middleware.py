@@ -23,7 +23,7 @@ def security_headers(get_response: Callable[[HttpRequest], HttpResponse | Awaita
     if iscoroutinefunction(get_response):
 
         async def middleware(request: HttpRequest) -> HttpResponse:
-            return _secure(await get_response(request))  # type: ignore[misc]
+            return _secure(await get_response(request))
 
         markcoroutinefunction(middleware)
         return middleware

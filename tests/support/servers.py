@@ -161,7 +161,7 @@ class Postgres(Process):
         import psycopg
 
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[arg-type]
+            connection.execute(statement)
 
     def new_database(self, *, like: str = "template1") -> str:
         """Make a database, as a copy of another where that is given, and return its address."""
