@@ -12,8 +12,7 @@ from notifications.rooms import actions, history
 from notifications.rooms.models import Membership, Message, Room
 from notifications.rooms.people import Person
 from notifications.rooms.text import BadText
-
-from .conftest import number_all
+from tests.rooms.conftest import number_all
 
 pytestmark = pytest.mark.django_db
 

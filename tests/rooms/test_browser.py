@@ -112,7 +112,7 @@ def test_line_c_logs_the_greeting(new_page: Callable[..., Page]) -> None:
 def test_line_d_talks_between_a_guest_and_a_person(new_page: Callable[..., Page]) -> None:
     line = """const socket = new WebSocket("ws://127.0.0.1:8000/ws/chat/tutorial/"); socket.onmessage = (e) => console.log(e.data);"""
     guest, alice = new_page(), new_page("alice")
-    pages = {guest: [], alice: []}
+    pages: dict[Page, list[Any]] = {guest: [], alice: []}
     for page in pages:
         page.goto(f"{ROOT}/rooms/")
         pages[page] = run(page, line)

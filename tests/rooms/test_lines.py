@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 from core.delivery.channel import ChannelName, Event
@@ -62,12 +63,15 @@ async def test_lines_wait_while_the_server_makes_us_wait_and_keep_their_order() 
     assert outlet.has_credit
 
 
+HOLES: list[Callable[[LineOutlet], None]] = [
+    lambda outlet: outlet.send_answer(0, {"room:3": ("e3f1:9", False)}, {}),
+    lambda outlet: outlet.send_resync(LineForm("lobby").resync(["room:3"]), "room:3", "e3f1", 9),
+    lambda outlet: outlet.send_text(LineForm("lobby").resync(["room:3"])),
+]
+
+
 async def test_a_hole_that_cannot_be_filled_ends_the_socket() -> None:
-    for hole in (
-        lambda outlet: outlet.send_answer(0, {"room:3": ("e3f1:9", False)}, {}),
-        lambda outlet: outlet.send_resync(LineForm("lobby").resync(["room:3"]), "room:3", "e3f1", 9),
-        lambda outlet: outlet.send_text(LineForm("lobby").resync(["room:3"])),
-    ):
+    for hole in HOLES:
         server = Server(open=True)
         outlet = LineOutlet(server.send, credit=0)
         hole(outlet)

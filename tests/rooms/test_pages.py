@@ -12,9 +12,8 @@ from core.models import Event
 from notifications.rooms import actions, people
 from notifications.rooms.models import Membership, Message, Room
 from notifications.rooms.people import Person
+from tests.rooms.conftest import number_all
 from tests.rooms.test_text import HOSTILE
-
-from .conftest import number_all
 
 pytestmark = pytest.mark.django_db
 BrowserOf = Callable[[Any], Client]

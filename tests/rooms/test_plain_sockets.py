@@ -13,9 +13,8 @@ from core.delivery.executor import on_executor
 from notifications.rooms import actions, history, people
 from notifications.rooms.models import Membership, Message, Room
 from notifications.rooms.people import Person
+from tests.rooms.plain_client import plain_client
 from tests.rooms.test_text import HOSTILE
-
-from .plain_client import plain_client
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("running_hub")]
 
