@@ -171,6 +171,14 @@ CHAT_LENGTH = env.number("CHAT_LENGTH", 4000)
 CREDIT = env.number("CREDIT", 262144)
 ROOMS_OPEN = env.flag("ROOMS_OPEN")
 
+# What boards may show of this application's rows: fields by model. Names like passwords, sessions, tokens and keys are refused even here.
+DASHBOARD_MODELS: dict[str, list[str]] = {
+    "auth.User": ["username", "is_active", "is_staff", "date_joined", "last_login"],
+    "signalbox_notifications.Notification": ["category", "priority", "created_at"],
+    "signalbox_notifications.Delivery": ["transport", "state", "attempts", "due_at"],
+    "signalbox_rooms.Message": ["room", "name"],
+}
+
 # Logging: states, not traffic. What may stand in a line is decided in core.logs.
 LOGGING = {
     "version": 1,

@@ -19,10 +19,11 @@ from typing import Any
 from django.db import connections, router, transaction
 from django.utils import timezone
 
+from core import jobs
 from core.delivery import authority
 from core.delivery.publishing import NewEvent, publish, publish_many
 from dashboard import history, store, values, widgets
-from dashboard.models import Dashboard, Sample, Widget
+from dashboard.models import Dashboard, Sample, Source, Widget
 from dashboard.store import Line, Row, Target
 from dashboard.widgets.base import View
 
@@ -39,6 +40,7 @@ class NewValue:
     series: str = ""
     label: object = ""
     url: str = ""
+    data: Mapping[str, Any] | None = None  # what a kind keeps beside the number
 
 
 def record(
@@ -73,8 +75,8 @@ def post_feed(widget: Widget | str, text: str, *, at: object = None, url: str = 
 def _checked(item: NewValue, target: Target, now: datetime) -> Row:
     kind = widgets.of(target.kind)
     store.check_series(kind, item.series)
-    data = {"url": values.link(item.url)} if item.url else None
-    reading = kind.read(item.value, label=item.label, data=data)
+    data = dict(item.data or {}) | ({"url": values.link(item.url)} if item.url else {})
+    reading = kind.read(item.value, label=item.label, data=data or None)
     return Row(target, item.series, values.instant(item.at, now=now), reading)
 
 
@@ -162,6 +164,27 @@ def save_widget(widget: Widget) -> Widget:
         widget.save()
         publish(f"dashboard:{widget.dashboard_id}", "widget.config", {"revision": widget.revision}, key=str(widget.pk))
     return widget
+
+
+def show_trouble(widget: Widget, trouble: str) -> None:
+    """Show on a widget's tile what is wrong with its source; empty: nothing is any more. Its last value stays."""
+    state = Widget.State.ERROR if trouble else Widget.State.OK
+    with transaction.atomic(using=_alias()):
+        changed = Widget.objects.exclude(state=Widget.State.PAUSED).filter(pk=widget.pk).exclude(state=state, error=trouble[:300])
+        if changed.exists():
+            revision = _next_revision_locked(Widget, widget.pk)
+            changed.update(state=state, error=trouble[:300], revision=revision)
+            publish(f"dashboard:{widget.dashboard_id}", "widget.config", {"revision": revision}, key=str(widget.pk))
+
+
+def save_source(source: Source) -> Source:
+    """Give a widget a source, or change it; it is read soon after the caller's transaction commits. Raises ValidationError."""
+    with transaction.atomic(using=_alias()):
+        source.failures, source.due_at = 0, timezone.now()
+        source.full_clean()
+        source.save()
+        jobs.wake("refresh_sources")
+    return source
 
 
 def remove_widget(widget: Widget) -> None:

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from dashboard import actions, widgets
-from dashboard.models import AlertRule, Dashboard, Favourite, Role, Series, ShareLink, Widget
+from dashboard.models import AlertRule, Dashboard, Favourite, Role, Series, ShareLink, Source, Widget
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[Widget]
@@ -77,6 +77,16 @@ class SeriesAdmin(ModelAdmin):
 class AlertRuleAdmin(ModelAdmin):
     list_display = ["name", "widget", "condition", "state", "enabled"]
     list_filter = ["state", "enabled"]
+
+
+@admin.register(Source)
+class SourceAdmin(ModelAdmin):
+    list_display = ["widget", "kind", "due_at", "failures"]
+    list_filter = ["kind"]
+    readonly_fields = ["subject", "due_at", "failures"]
+
+    def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
+        actions.save_source(obj)
 
 
 @admin.register(ShareLink)

@@ -7,7 +7,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
+from core.errors import Problem
 from dashboard import widgets
 
 RESERVED_SLUGS = frozenset({"new", "echo", "edit", "share", "board", "ticket"})
@@ -156,6 +158,40 @@ class Rollup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.span} s from {self.start}"
+
+
+class Source(models.Model):
+    """Where a widget's values come from when nobody pushes them. Read by dashboard/refresh.py under this row's lock."""
+
+    widget = models.OneToOneField(Widget, on_delete=models.CASCADE, related_name="source")
+    kind = models.CharField(max_length=20)
+    config = models.JSONField(default=dict, blank=True)
+    subject = models.CharField(max_length=100, default="", blank=True, db_index=True)  # what makes it dirty: a model's label
+    due_at = models.DateTimeField(default=timezone.now, db_index=True)  # its next recount
+    failures = models.PositiveIntegerField(default=0)  # in a row
+
+    def __str__(self) -> str:
+        return f"{self.kind} for {self.widget}"
+
+    def clean(self) -> None:
+        from dashboard import sources
+
+        try:
+            kind = sources.KINDS[self.kind]
+            self.subject = kind.subject(kind.settings(self.config, widgets.of(self.widget.kind)))
+        except KeyError:
+            raise ValidationError({"kind": f"There is no source {self.kind!r}; there is {', '.join(sorted(sources.KINDS))}."}) from None
+        except Problem as problem:
+            raise ValidationError({"config": problem.detail}) from None
+
+
+class SourceDirty(models.Model):
+    """Something that a source reads has changed since this row was written."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="dirt")
+
+    def __str__(self) -> str:
+        return f"{self.source} is dirty"
 
 
 class AlertRule(models.Model):

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from core.errors import Code, Problem
 from dashboard import values
-from dashboard.widgets.base import Config, Reading, View, WidgetKind, fresh
+from dashboard.widgets.base import Config, Point, Reading, View, WidgetKind, fresh
 
 MOST = 10  # their texts must fit into one event
 
@@ -40,12 +40,17 @@ class Feed(WidgetKind):
         return {
             "at": values.seconds(newest.at),
             "value": newest.label,
-            "entries": [[p.id, values.seconds(p.at), p.label, (p.data or {}).get("url", "")] for p in reversed(shown)],
+            "entries": [_entry(p) for p in reversed(shown)],
         }
 
     def body(self, widget: int, facts: Mapping[str, Any]) -> str:
         rows = "".join(_row(widget, *entry) for entry in facts["entries"])
         return f'{fresh(widget, facts)}<ul class="feed" tabindex="0" aria-label="Newest entries">{rows}</ul>'
+
+
+def _entry(point: Point) -> list[Any]:
+    data = point.data or {}
+    return [point.id, data.get("at", values.seconds(point.at)), point.label, data.get("url", "")]
 
 
 def _row(widget: int, pk: int, at: float, text: str, url: str) -> str:
