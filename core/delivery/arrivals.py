@@ -77,8 +77,8 @@ class Arrivals:
             self._hub.close(arrival.connection, 1013, retry_ms=2000)
 
     async def _serve(self, batch: Sequence[Arrival]) -> None:
-        await self._hub.authority.wait()
-        known = self._hub.authority_head
+        await self._hub.recheck.ready.wait()
+        known = self._hub.recheck.head
         await self._identify(batch)
         batch = [arrival for arrival in batch if not arrival.connection.closing]
         self._refuse_unknown(batch)
@@ -86,7 +86,7 @@ class Arrivals:
             arrival.allowed = [name for name in arrival.join.at if str(name) not in arrival.refused]
         topics = await self._open(batch, await on_executor(readable, _asked(batch)))
         await self._reach_back(batch, topics)
-        if self._hub.authority_head != known:
+        if self._hub.recheck.head != known:
             # Somebody lost rights while we asked: check these again before their first byte.
             self._hub.recheck.hold([arrival.connection for arrival in batch])
         for arrival in batch:
@@ -153,7 +153,7 @@ class Arrivals:
         for text, stretch in (await on_executor(history.stretches, wanted)).items():
             topic = self._hub.topics[text]
             if stretch.whole:
-                await self._hub.absorb(topic, stretch)
+                await self._hub.reading.absorb(topic, stretch)
 
     def _recoverable(self, topic: Topic, position: Position) -> bool:
         standing = self._standings[topic.text]
@@ -175,7 +175,7 @@ class Arrivals:
             self._hub.close(connection, 1013)
             return
         connection.outlet.send_answer(arrival.join.number, at, arrival.refused)
-        self._hub.bring_on(connection)
+        self._hub.fanout.bring_on(connection)
 
 
 def _asked(batch: Sequence[Arrival]) -> dict[Kind, tuple[set[Reader], set[str]]]:

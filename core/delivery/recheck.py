@@ -1,6 +1,8 @@
 """Who may still read: what a hub does when `system:authority` names somebody, and with everybody once a minute."""
 
 import asyncio
+import contextlib
+import random
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import DatabaseError
 
 from core import tokens
-from core.delivery import identity
+from core.delivery import history, identity
+from core.delivery.authority import CHANNEL
 from core.delivery.channel import ChannelName, Kind, Reader, registry
 from core.delivery.connection import Connection
 from core.delivery.executor import on_executor
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 REFUSED_FOR = 60.0  # seconds that a revoked session's hash is refused
 SLICE = 500  # connections in one question
 RETRY = 0.2  # seconds after the database failed
+RECHECK = 60.0  # seconds
+MAX_AGE = 12 * 3600.0  # seconds, less up to a quarter
 
 Asked = Mapping[Kind, tuple[Collection[Reader], Collection[str]]]
 
@@ -39,7 +44,48 @@ class Recheck:
         self._hub = hub
         self._held: set[Connection] = set()
         self._working = False
+        self.ready = asyncio.Event()  # set once we hold the channel
         self._revoked: dict[str, float] = {}  # session hash -> until when it is refused
+
+    # --- the channel that every hub holds ---
+
+    async def keep(self) -> None:
+        """Hold system:authority for ever, and check everybody once a minute: rights that somebody changed by raw SQL."""
+        await self._take_hold()
+        while True:
+            await asyncio.sleep(RECHECK * random.uniform(0.8, 1.0))
+            self._retire(time.monotonic())
+            everybody = list(self._hub.connections)
+            for start in range(0, len(everybody), SLICE):
+                with contextlib.suppress(DatabaseError):  # the next minute comes
+                    await self.check([one for one in everybody[start : start + SLICE] if not one.closing])
+
+    async def _take_hold(self) -> None:
+        """Hold the channel from a position read after joining it; before that nobody is served."""
+        topic = self._hub.topic(ChannelName.parse(CHANNEL))
+        topic.held, topic.empty_since = True, None
+        while not self.ready.is_set():
+            try:
+                await self._hub.join([topic])
+                standing = (await on_executor(history.standings, [CHANNEL]))[CHANNEL]
+                await self._hub.open(topic, standing.epoch, standing.head)
+                self.ready.set()
+            except DatabaseError:
+                await asyncio.sleep(RETRY)
+
+    @property
+    def head(self) -> int:
+        """How far this process knows of revocations."""
+        return self._hub.topics[CHANNEL].head
+
+    def _retire(self, now: float) -> None:
+        """Close what has been open for its age, each at its own time: a new release reaches every page, and nothing leaks for ever."""
+        for connection in list(self._hub.connections):
+            age = MAX_AGE * (0.75 + 0.25 * (hash(connection.id) % 1000) / 1000)
+            if now - connection.opened_at > age:
+                self._hub.close(connection, 1012, retry_ms=random.randint(200, 3000))
+
+    # --- revocations ---
 
     def refuses(self, reader: Reader) -> bool:
         """Whether this reader's session was revoked a moment ago."""
@@ -101,7 +147,7 @@ class Recheck:
             self._narrow(connection, reader, allowed)
             if connection not in self._held:  # named again meanwhile: the next round lets go
                 connection.held = False
-                self._hub.bring_on(connection)
+                self._hub.fanout.bring_on(connection)
 
     def _narrow(self, connection: Connection, reader: Reader, allowed: Collection[tuple[Reader, ChannelName]]) -> None:
         lost = [str(name) for name in connection.channels() if (reader, name) not in allowed]

@@ -44,6 +44,7 @@ class Topic:
         self.waiters: set[asyncio.Event] = set()  # requests that wait for news
         self.joined = False  # member of the layer's group
         self.empty_since: float | None = None
+        self.held = False  # the hub itself holds it, with or without subscribers
         self.flushed_at = 0.0
         self.flush_planned = False
         self.personalising = False
@@ -66,9 +67,9 @@ class Topic:
             self._remember(entry)
         return entries
 
-    def look_back(self, epoch: str, start: int, events: Iterable[Event]) -> None:
+    def look_back(self, start: int, events: Iterable[Event]) -> None:
         """Add older events, read from the table and reaching to where memory begins, so that memory covers those after `start`."""
-        if epoch == self.epoch and start < self.start:
+        if start < self.start:
             self._prepend([Entry(self.kind, self.name.key, event) for event in events if event.offset <= self.start])
             self.start = start
 

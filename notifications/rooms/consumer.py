@@ -16,7 +16,8 @@ from core.delivery.connection import BAD_FRAMES, Connection, Join
 from core.delivery.consumer import SocketConsumer
 from core.delivery.executor import on_executor
 from core.delivery.forms import Form
-from core.delivery.hub import SLOW, hub
+from core.delivery.fanout import SLOW
+from core.delivery.hub import hub
 from core.delivery.identity import Credential, credential
 from core.delivery.origins import header
 from core.delivery.position import BadPosition, Position

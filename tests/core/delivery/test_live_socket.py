@@ -9,7 +9,7 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 from django.test import Client
 
-from core.delivery import history, sequencer
+from core.delivery import history, reading, recheck, sequencer
 from core.delivery import hub as hub_module
 from core.delivery.executor import on_executor
 from core.delivery.publishing import NewEvent, publish, publish_many
@@ -324,8 +324,8 @@ async def test_many_who_come_together_share_their_queries(monkeypatch: pytest.Mo
 
 
 async def test_a_socket_of_great_age_is_asked_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "MAX_AGE", 0.0)
-    monkeypatch.setattr(hub_module, "RECHECK", 0.1)
+    monkeypatch.setattr(recheck, "MAX_AGE", 0.0)
+    monkeypatch.setattr(recheck, "RECHECK", 0.1)
     await hub_module.hub.stop()
     await hub_module.hub.start()
     async with live_client() as client:
@@ -346,7 +346,7 @@ async def test_draining_closes_everybody_with_1012_and_a_hint() -> None:
 
 async def test_a_layer_membership_of_a_day_and_a_dead_mailbox_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_module, "REJOIN", 0.0)  # the in-memory layer forgets members after a day: joined again at every poll
-    monkeypatch.setattr(hub_module, "POLL", 0.1)
+    monkeypatch.setattr(reading, "POLL", 0.1)
     async with live_client(positions={"testlog:a": await position("testlog:a")}) as client:
         await client.resume()
         layer = get_channel_layer()

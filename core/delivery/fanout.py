@@ -1,0 +1,219 @@
+"""Fan-out: one batch to this process's N connections, as far as memory and each one's credit allow. See docs/fan-out.md."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.db import DatabaseError
+
+from core.delivery import failpoints, figures
+from core.delivery.authority import CHANNEL as AUTHORITY
+from core.delivery.channel import ChannelName, Event, Keeps, Kind
+from core.delivery.connection import Connection
+from core.delivery.executor import on_executor
+from core.delivery.forms import Entry
+from core.delivery.position import Range
+from core.delivery.topic import PACE, Subscription, Topic
+
+if TYPE_CHECKING:
+    from core.delivery.hub import Hub
+
+TURN = 0.005  # seconds of fan-out before others get the loop
+SLOW = 30.0  # seconds without credit before a connection is closed with 1013
+WATCH = 0.25  # seconds between two looks at connections without credit
+RETRY = 0.5  # seconds after the database failed
+
+Frames = list[tuple[int, str]]
+
+
+class FanOut:
+    """Takes batches in, and serves subscribers whatever they have not got."""
+
+    def __init__(self, hub: "Hub") -> None:
+        self._hub = hub
+        self._full: set[Connection] = set()
+
+    # --- batches ---
+
+    async def on_batch(self, channel: str, span: Range, events: Sequence[Event]) -> None:
+        """Take newly numbered events of one channel and fan them out. Nobody listens here: costs nothing."""
+        topic = self._hub.topics.get(channel)
+        if topic is None:
+            return
+        if not topic.opened:
+            topic.early.append((span, events))
+            return
+        if span.epoch != topic.epoch:
+            self._hub.reading.soon(topic, topic.head)
+        elif span.end <= topic.head:
+            return
+        elif span.start > topic.head or self._has_hole(topic, span, events):
+            figures.gaps.inc()
+            self._hub.reading.soon(topic, topic.head)
+        else:
+            entries = topic.take(span, events)
+            if events:
+                figures.lag.observe(max(0.0, time.time() - events[0].at))
+            await self.take_effect(topic, entries)
+
+    @staticmethod
+    def _has_hole(topic: Topic, span: Range, events: Sequence[Event]) -> bool:
+        return topic.kind.keeps is Keeps.LOG and sum(event.offset > topic.head for event in events) != span.end - topic.head
+
+    async def take_effect(self, topic: Topic, entries: Sequence[Entry]) -> None:
+        """What new events mean to this process: revocations, counts, waiting requests, and everybody who watches."""
+        if topic.text == AUTHORITY:
+            for entry in entries:
+                self._hub.recheck.on_revoked(entry.event.data)
+            return
+        self._hub.counting.mark(topic, entries)
+        for waiter in topic.waiters:
+            waiter.set()
+        await self.paced(topic)
+
+    async def paced(self, topic: Topic) -> None:
+        """Fan out now, or on a state channel when its last frame is old enough: the first at once, then five a second."""
+        if topic.kind.keeps is Keeps.LOG:
+            await self.serve_all(topic)
+        elif not topic.flush_planned:
+            wait = topic.flushed_at + PACE - time.monotonic()
+            if wait <= 0:
+                await self._flush(topic)
+            else:
+                topic.flush_planned = True
+                asyncio.get_running_loop().call_later(wait, lambda: self._hub.spawn(self._flush(topic)))
+
+    async def _flush(self, topic: Topic) -> None:
+        topic.flush_planned = False
+        topic.flushed_at = time.monotonic()
+        await self.serve_all(topic)
+
+    # --- serving ---
+
+    async def serve_all(self, topic: Topic) -> None:
+        """Bring every subscriber of a topic as far as its memory and her credit allow."""
+        turn = time.monotonic()
+        plans: dict[Any, Frames] = {}
+        for subscription in list(topic.subscriptions.values()):
+            self._serve(topic, subscription, plans)
+            failpoints.hit("mid_fanout")
+            if time.monotonic() - turn > TURN:
+                await asyncio.sleep(0)
+                turn = time.monotonic()
+
+    def bring_on(self, connection: Connection) -> None:
+        """Send a connection whatever any of its channels has for it."""
+        for subscription in list(connection.subscriptions.values()):
+            self._serve(subscription.topic, subscription, {})
+
+    def _serve(self, topic: Topic, subscription: Subscription, plans: dict[Any, Frames]) -> None:
+        """Send one subscriber what she has not got. What cannot be sent now is left for the read, the credit or the answer it waits for."""
+        connection = subscription.connection
+        if subscription.cursor >= topic.head or connection.closing or connection.held:
+            return
+        share = (subscription.cursor, topic.head, connection.form.share)
+        frames = plans.get(share)
+        if frames is None:
+            frames = self._plan(topic, subscription, plans, share)
+        for end, text in frames:
+            if not connection.outlet.has_credit:
+                self._hold(connection)
+                return
+            if text:
+                connection.outlet.send_frame(text, topic.text, topic.epoch, end)
+                figures.deliveries.inc()
+            subscription.cursor = end
+
+    def _plan(self, topic: Topic, subscription: Subscription, plans: dict[Any, Frames], share: Any) -> Frames:
+        """The frames for one subscriber, kept for those who stand where she stands; none when something is still missing."""
+        connection = subscription.connection
+        entries = topic.after(subscription.cursor, connection.form.language)
+        if entries is None:
+            self._hub.reading.soon(topic, subscription.cursor)
+            return []
+        personal = [entry.personal for entry in entries if entry.personal is not None]
+        if any(connection.reader.user not in answers for answers in personal):
+            self._personalise_soon(topic)
+            return []
+        # A state channel on which nothing changed for her is no frame, and leaves her cursor where it is.
+        silent = not entries and topic.kind.keeps is Keeps.STATE
+        frames = [] if silent else topic.frames(subscription, entries, upto=topic.head)
+        if not personal:
+            plans[share] = frames
+        return frames
+
+    # --- what has no range ---
+
+    async def ephemeral(self, channel: str, events: Sequence[tuple[str, Any]]) -> None:
+        """Pass on events that are not stored to whoever watches now."""
+        topic = self._hub.topics.get(channel)
+        if topic is None:
+            return
+        for type, data in events:
+            entry = Entry(topic.kind, topic.name.key, Event(0, type, "", data, time.time()))
+            for connection in list(topic.subscriptions):
+                self.send_unranged(connection, topic.name, entry.fragment(connection.form.language))
+
+    def send_unranged(self, connection: Connection, name: ChannelName, html: str) -> None:
+        """Send a frame without a range, if the connection can take it now."""
+        if html and not connection.closing and not connection.held and connection.outlet.has_credit:
+            text = connection.form.unranged(name, html)
+            if text:
+                connection.outlet.send_text(text)
+
+    # --- personal answers ---
+
+    def _personalise_soon(self, topic: Topic) -> None:
+        if not topic.personalising:
+            topic.personalising = True
+            self._hub.spawn(self._personalise(topic))
+
+    async def _personalise(self, topic: Topic) -> None:
+        """Ask the kind once per event for all local people who have no answer yet, then go on."""
+        try:
+            cursor = min((subscription.cursor for subscription in topic.subscriptions.values()), default=topic.head)
+            entries = [entry for entry in topic.after(max(cursor, topic.start), "") or () if entry.personal is not None]
+            users = {connection.reader.user for connection in topic.subscriptions}
+            await on_executor(_personalise, topic.kind, topic.name.key, entries, users)
+        except DatabaseError:
+            await asyncio.sleep(RETRY)
+        finally:
+            topic.personalising = False
+        await self.serve_all(topic)
+
+    # --- credit ---
+
+    def _hold(self, connection: Connection) -> None:
+        """The client reads too slowly: nothing is queued for it, its cursors stand still until it has credit again."""
+        if connection.full_since is None:
+            connection.full_since = time.monotonic()
+            self._full.add(connection)
+
+    def forget(self, connection: Connection) -> None:
+        self._full.discard(connection)
+
+    async def watch(self) -> None:
+        """Look after connections without credit, for ever."""
+        while True:
+            await asyncio.sleep(WATCH)
+            self._watch(time.monotonic())
+
+    def _watch(self, now: float) -> None:
+        for connection in list(self._full):
+            if connection.outlet.has_credit:
+                self._full.discard(connection)
+                connection.full_since = None
+                self.bring_on(connection)
+            elif connection.full_since is not None and now - connection.full_since > SLOW:
+                figures.slow_closes.inc()
+                self._hub.close(connection, 1013)
+
+
+def _personalise(kind: Kind, key: str, entries: Sequence[Entry], users: set[str]) -> None:
+    for entry in entries:
+        assert entry.personal is not None
+        asked = users - entry.personal.keys()
+        if asked:
+            answers = kind.personalise(entry.event, key, asked)
+            entry.personal |= {user: answers.get(user, "") for user in asked}
