@@ -15,8 +15,8 @@ from core.delivery.arrivals import arrivals
 from core.delivery.connection import BAD_FRAMES, Connection, Join
 from core.delivery.consumer import SocketConsumer
 from core.delivery.executor import on_executor
-from core.delivery.forms import Form
 from core.delivery.fanout import SLOW
+from core.delivery.forms import Form
 from core.delivery.hub import hub
 from core.delivery.identity import Credential, credential
 from core.delivery.origins import header
