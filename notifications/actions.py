@@ -16,6 +16,7 @@ from django.utils import timezone
 from core.delivery.publishing import NewEvent, publish_many
 from notifications import audiences, drafts, inbox
 from notifications.broadcasts.actions import broadcast
+from notifications.bulk import insert_items
 from notifications.drafts import Draft
 from notifications.errors import TooLarge, UnknownKey
 from notifications.models import InboxItem, Notification, Priority
@@ -145,8 +146,7 @@ def _next_generation(owner: str, key: str) -> int:
 def _arrive(notification: Notification, people: Sequence[Any], *, replaces: Mapping[Any, list[int]], now: datetime) -> None:
     """Write new rows, and tell these people at once unless it waits for its time."""
     arrived_at = notification.deliver_at or now
-    items = [InboxItem(user_id=person, notification=notification, arrived_at=arrived_at) for person in people]
-    InboxItem.objects.bulk_create(items, batch_size=1000)
+    insert_items(notification.pk, people, arrived_at=arrived_at)
     if notification.delivered_at is None:
         _publish_gone({person: replaces[person] for person in people if person in replaces})
         return

@@ -68,7 +68,8 @@ class Saying(Strict):
 
 class Send(Saying):
     audience: str | list[str] = Field(
-        description="`user:alice`, `group:ops`, `perm:app.codename`, `all`, `staff`; a bare word is a user's name, else a group's.",
+        description="`user:alice`, `group:ops`, `perm:app.codename`, `watching:<channel>`, `all`, `staff`; "
+        "a bare word is a user's name, else a group's.",
         examples=["group:ops"],
     )
     title: str = Field(description="One line, at most 200 characters.", examples=["Backup done"])

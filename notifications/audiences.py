@@ -1,4 +1,4 @@
-"""Whom something is for: words people write (`user:alice group:ops perm:app.codename all staff`), model instances, querysets, lists.
+"""Whom something is for: words people write (`user:alice group:ops perm:app.codename all staff watching:room:lobby`), models, lists.
 
 A bare word is a user's name, else a group's. Only active people are meant, each once.
 """
@@ -12,23 +12,29 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Model, Q, QuerySet
 
+from core.delivery import presence
+from core.delivery.channel import BadChannel, ChannelName, registry
 from notifications.errors import AmbiguousAudience, BadNotification, UnknownAudience
 
 MAX_WORDS = 1000
 _WHOLE = ("all", "staff")
-_PREFIXES = ("user", "group", "perm")
-SHAPES = ("user:<name>", "group:<name>", "perm:<app>.<codename>", *_WHOLE)
+_PREFIXES = ("user", "group", "perm", "watching")
+SHAPES = ("user:<name>", "group:<name>", "perm:<app>.<codename>", "watching:<channel>", *_WHOLE)
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who is meant, by primary keys (as text), so that renaming moves nobody. `chosen` are people picked by a query."""
+    """Who is meant, by primary keys (as text), so that renaming moves nobody. `chosen` are people picked by a query.
+
+    `watching` are channels by their keys: whoever has them open when `people` is asked.
+    """
 
     everybody: bool = False
     staff: bool = False
     users: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
     permissions: tuple[int, ...] = ()
+    watching: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()  # as people write them
     chosen: QuerySet[Any] | None = field(default=None, compare=False)
 
@@ -45,6 +51,9 @@ class Audience:
             meant |= Q(pk__in=members(self.groups))
         for permission in self.permissions:
             meant |= holding(permission)
+        if self.watching:
+            names = sorted(presence.watchers(self.watching))
+            meant |= Q(**{f"{get_user_model().USERNAME_FIELD}__in": names})
         if self.chosen is not None:
             meant |= Q(pk__in=self.chosen.values("pk"))
         return meant
@@ -58,6 +67,7 @@ class Audience:
             "users": list(self.users),
             "groups": list(self.groups),
             "permissions": list(self.permissions),
+            "watching": list(self.watching),
             "shown": list(self.shown),
         }
 
@@ -69,6 +79,7 @@ class Audience:
             users=tuple(stored["users"]),
             groups=tuple(stored["groups"]),
             permissions=tuple(stored["permissions"]),
+            watching=tuple(stored.get("watching", ())),
             shown=tuple(stored["shown"]),
         )
 
@@ -77,7 +88,7 @@ class Audience:
         return "audience:staff" if self.staff and not (self.everybody or self._parts()) else "audience:all"
 
     def _parts(self) -> tuple[Any, ...]:
-        return (*self.users, *self.groups, *self.permissions)
+        return (*self.users, *self.groups, *self.permissions, *self.watching)
 
 
 def resolve(audience: object) -> Audience:
@@ -151,6 +162,7 @@ def _merged(*parts: Audience) -> Audience:
         users=tuple(dict.fromkeys(key for part in parts for key in part.users)),
         groups=tuple(dict.fromkeys(key for part in parts for key in part.groups)),
         permissions=tuple(dict.fromkeys(key for part in parts for key in part.permissions)),
+        watching=tuple(dict.fromkeys(channel for part in parts for channel in part.watching)),
         shown=tuple(dict.fromkeys(word for part in parts for word in part.shown)),
         chosen=next((part.chosen for part in parts if part.chosen is not None), None),
     )
@@ -204,6 +216,8 @@ def _parted(word: str) -> tuple[str, str]:
 def _of_word(prefix: str, name: str, users: dict[str, str], groups: dict[str, int]) -> Audience:
     if prefix == "perm":
         return _of_permission(name)
+    if prefix == "watching":
+        return _of_channel(name)
     if not prefix and name in users and name in groups:
         spellings = [f"user:{name}", f"group:{name}"]
         raise AmbiguousAudience(
@@ -229,6 +243,25 @@ def _of_permission(name: str) -> Audience:
             f"There is no permission {_quoted(name)}; it is written perm:<app>.<codename>.", field="audience", allowed=near or SHAPES
         )
     return Audience(permissions=(key,), shown=(f"perm:{name}",))
+
+
+def _of_channel(name: str) -> Audience:
+    """Whoever looks at a channel, written as people write it (`dashboard:ops`)."""
+    try:
+        parsed = ChannelName.parse(name)
+        kind = registry.of(parsed)
+    except BadChannel as error:
+        raise UnknownAudience(f"watching: names a channel. {error}", field="audience") from None
+    if parsed.internal or not kind.has_presence:
+        raise UnknownAudience(f"Nobody notes who looks at {parsed.kind} channels.", field="audience", allowed=_watchable())
+    key = kind.resolve(parsed.key)
+    if key is None:
+        raise UnknownAudience(f"There is no channel {_quoted(name)}.", field="audience", allowed=SHAPES)
+    return Audience(watching=(f"{parsed.kind}:{key}",), shown=(f"watching:{name}",))
+
+
+def _watchable() -> list[str]:
+    return [f"watching:{kind.name}:<name>" for kind in registry.kinds.values() if kind.has_presence]
 
 
 def _users_named(names: set[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from core.delivery.channel import ChannelName, Reader, registry
 from notifications.audiences import Audience
 from notifications.errors import NotAllowed, UnknownAudience
 from notifications.models import Priority
@@ -22,13 +23,21 @@ def may_notify_anybody(user: Any) -> bool:
 
 def check_may_notify(user: Any, audience: Audience) -> None:
     """Let a person notify herself and her own groups; anybody, where she may. Raises UnknownAudience: it must not tell who there is."""
+    if not all(_may_watch(user, channel) for channel in audience.watching):
+        raise unknown_to(user)
     if may_notify_anybody(user):
         return
     own = set(user.groups.values_list("pk", flat=True)) if audience.groups else set()
-    within = not (audience.everybody or audience.staff or audience.permissions or audience.chosen is not None)
+    within = not (audience.everybody or audience.staff or audience.permissions or audience.watching or audience.chosen is not None)
     if within and set(audience.users) <= {str(user.pk)} and set(audience.groups) <= own:
         return
     raise unknown_to(user)
+
+
+def _may_watch(user: Any, channel: str) -> bool:
+    """Whether a person may read a channel: how many look at another is nothing that she should learn."""
+    name, reader = ChannelName.parse(channel), Reader(user=str(user.pk), name=user.get_username())
+    return bool(registry.of(name).readable([reader], [name.key]))
 
 
 def unknown_to(user: Any) -> UnknownAudience:

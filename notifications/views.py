@@ -107,7 +107,8 @@ def _why(user: Any, words: list[str]) -> str:
     known = own | _WHOLE | {f"user:{user.get_username()}": "it was sent to you"}
     reasons = [known[word] for word in words if word in known]
     permissions = [f"you have the permission {word.removeprefix('perm:')}" for word in words if word.startswith("perm:")]
-    return f"You got this because {(reasons + permissions or ['you were chosen'])[0]}."
+    channels = [f"you were looking at {word.removeprefix('watching:')}" for word in words if word.startswith("watching:")]
+    return f"You got this because {(reasons + permissions + channels or ['you were chosen'])[0]}."
 
 
 @login_required

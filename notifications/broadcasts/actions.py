@@ -1,6 +1,7 @@
 """One message to an audience of any size: one event to everybody's pages now, the inbox rows by a worker in chunks."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -46,7 +47,8 @@ def broadcast(
         expires_at=expires_at, deliver_at=send_at, data=data,
     )  # fmt: skip
     meant = _fixed(audiences.resolve(audience))
-    if not meant.people().exists():
+    # Who will look at a channel then, nobody knows now.
+    if not (meant.watching and draft.deliver_at) and not meant.people().exists():
         raise BadNotification("Nobody active is in this audience.", field="audience")
     with transaction.atomic():
         notification = Notification.objects.create(
@@ -64,17 +66,19 @@ def broadcast(
 
 def _fixed(meant: Audience) -> Audience:
     """The audience without its query: the people whom it picks now."""
-    if meant.chosen is None:
-        return meant
-    keys = [str(key) for key in meant.chosen.order_by("pk").values_list("pk", flat=True)[: MAX_CHOSEN + 1]]
+    return meant if meant.chosen is None else _by_keys(replace(meant, chosen=None), meant.chosen)
+
+
+def _at_sending(meant: Audience) -> Audience:
+    """The audience without its channels: the people who look at them now."""
+    return meant if not meant.watching else _by_keys(replace(meant, watching=()), Audience(watching=meant.watching).people())
+
+
+def _by_keys(rest: Audience, chosen: Any) -> Audience:
+    keys = [str(key) for key in chosen.order_by("pk").values_list("pk", flat=True)[: MAX_CHOSEN + 1]]
     if len(keys) > MAX_CHOSEN:
-        raise BadNotification(f"A broadcast takes a queryset of at most {MAX_CHOSEN} people; a group would do.", field="audience")
-    stored = meant_without_query(meant)
-    return Audience.from_stored(stored | {"users": list(dict.fromkeys([*stored["users"], *keys]))})
-
-
-def meant_without_query(meant: Audience) -> dict[str, Any]:
-    return Audience(meant.everybody, meant.staff, meant.users, meant.groups, meant.permissions, meant.shown).stored()
+        raise BadNotification(f"A broadcast takes at most {MAX_CHOSEN} people one by one; a group would do.", field="audience")
+    return replace(rest, users=tuple(dict.fromkeys([*rest.users, *keys])))
 
 
 def people_of(made: Broadcast) -> Any:
@@ -99,12 +103,13 @@ def ensure_items(user: Any) -> None:
 
 def _begin(made: Broadcast, *, now: datetime) -> None:
     """Show it on every open page and have the worker come. The caller holds the row, or has just made it."""
-    people = Audience.from_stored(made.audience).people()
+    meant = _at_sending(Audience.from_stored(made.audience))
+    made.audience, people = meant.stored(), meant.people()
     made.state, made.sent_at, made.total = "sending", now, people.count()
     made.last_user = str(people.order_by("-pk").values_list("pk", flat=True).first() or "")
     if not made.total:
         made.state, made.finished_at = "done", now
-    made.save(update_fields=["state", "sent_at", "total", "last_user", "finished_at"])
+    made.save(update_fields=["audience", "state", "sent_at", "total", "last_user", "finished_at"])
     Notification.objects.filter(pk=made.notification_id).update(delivered_at=now, updated_at=now)
     if made.total:
         row = Row.of(made.notification, arrived_at=now)

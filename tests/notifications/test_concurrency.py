@@ -63,3 +63,25 @@ def test_a_broadcast_written_by_two_workers_while_people_look_has_everybody_once
     new_site: Callable[..., servers.Site], database: str
 ) -> None:
     assert "done 100 100" in new_site(database=database).manage("shell", "-c", ROWS).stdout
+
+
+# Counted in the statements that write rows and events, not in seconds: machines differ, the number of statements must not.
+MANY = """
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from notifications.actions import notify
+from notifications.models import InboxItem
+model = get_user_model()
+model.objects.bulk_create(model(username=f"u{n}") for n in range(10_000))
+notify("u0", title="warm")
+with CaptureQueriesContext(connection) as caught:
+    sent = notify("all", title="x")
+inserts = [query["sql"][:60] for query in caught if query["sql"].startswith("INSERT") and "inboxitem" in query["sql"][:60]]
+print("sent", sent.recipients, "rows", InboxItem.objects.filter(notification=sent.id).count(), "inserts", len(inserts))
+"""
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_ten_thousand_people_get_their_rows_in_one_statement(new_site: Callable[..., servers.Site], database: str) -> None:
+    assert "sent 10000 rows 10000 inserts 1" in new_site(database=database).manage("shell", "-c", MANY).stdout

@@ -14,7 +14,7 @@ class Command(BaseCommand):
     help = "Broadcast to an audience of any size: `broadcast all 'Maintenance at 22:00' --body '...' --at 2h`."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("audience", help="user:<name>, group:<name>, perm:<app>.<codename>, all, staff; several parted by commas")
+        parser.add_argument("audience", help=f"{', '.join(audiences.SHAPES)}; several parted by commas")
         parser.add_argument("title")
         parser.add_argument("--body", default="")
         parser.add_argument("--url", default="", help="where a click leads")

@@ -17,7 +17,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("audience", help="user:<name>, group:<name>, perm:<app>.<codename>, all, staff; several parted by commas")
+        parser.add_argument("audience", help=f"{', '.join(audiences.SHAPES)}; several parted by commas")
         parser.add_argument("title", nargs="?", help="one line; - or nothing reads title and body from standard input")
         parser.add_argument("--body", default="")
         parser.add_argument("--url", default="", help="where a click leads")
