@@ -1,4 +1,4 @@
-"""Fan-out: one batch to this process's N connections, as far as memory and each one's credit allow. See docs/fan-out.md."""
+"""Fan-out: one batch to this process's N connections, as far as memory and each one's credit allow. See docs/delivery.md."""
 
 import asyncio
 import time
