@@ -26,6 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name, how in lacking.items():
             if item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=f"NOT RUN: {name} ({how})"))
+    # Last, because while a browser is open its loop runs in this thread, and no async test could.
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 # People

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support import browser as browsers
-from tests.support import machine, servers
+from tests.support import servers
 
 pytestmark = pytest.mark.browser
 
@@ -42,11 +42,8 @@ def web(site: servers.Site) -> Iterator[servers.Web]:
 
 @pytest.fixture(scope="module")
 def chromium(web: servers.Web) -> Iterator[Browser]:
-    where = f"--host-resolver-rules=MAP 127.0.0.1:8000 127.0.0.1:{web.port}"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=machine.chromium(), args=[*browsers.ARGUMENTS, where])
+    with browsers.chromium(f"--host-resolver-rules=MAP 127.0.0.1:8000 127.0.0.1:{web.port}") as started:
         yield started
-        started.close()
 
 
 @pytest.fixture

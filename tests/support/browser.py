@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
 
 from tests.support import machine
 
@@ -15,12 +15,31 @@ LISTEN = """window.refusals = [];
 document.addEventListener("securitypolicyviolation", (event) => refusals.push(event.violatedDirective + " " + event.blockedURI))"""
 
 
+_shared: list[Playwright] = []
+_users = 0
+
+
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
+    """Playwright, one for all who want it at a time: its loop runs in this thread, where a second one cannot start, nor an async test."""
+    global _users
+    if not _users:
+        _shared.append(sync_playwright().start())
+    _users += 1
+    try:
+        yield _shared[0]
+    finally:
+        _users -= 1
+        if not _users:
+            _shared.pop().stop()
+
+
+@contextmanager
+def chromium(*arguments: str) -> Iterator[Browser]:
     program = machine.chromium()
     assert program, "apt install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+    with playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=[*ARGUMENTS, *arguments])
         try:
             yield browser
         finally:
