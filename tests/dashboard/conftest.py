@@ -1,12 +1,13 @@
 """A board with one widget of each kind, and who is what to it: alice owns it, bob may look, charlie is a stranger."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from core.delivery.hub import hub
 from core.tokens import make_token
 from dashboard.actions import save_dashboard, save_widget
 from dashboard.models import Dashboard, Role, Widget
@@ -81,6 +82,13 @@ def signed_in() -> Callable[[Any], Client]:
 def page(owner: Any, signed_in: Callable[[Any], Client]) -> Callable[[str], Page]:
     """Opens a page of the owner's."""
     return lambda address: Page(signed_in(owner), address)
+
+
+@pytest.fixture
+async def running_hub() -> AsyncIterator[None]:
+    await hub.start()
+    yield
+    await hub.stop()
 
 
 @pytest.fixture
