@@ -20,5 +20,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("notifications.urls")),
     path("dashboards/", include("dashboard.urls")),
+    path("d/", include("dashboard.shared_urls")),
     path("rooms/", include("notifications.rooms.urls")),
 ]

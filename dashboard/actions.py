@@ -11,6 +11,8 @@ The last to commit sees everything and draws the highest id, so what is shown la
 """
 
 import functools
+import hashlib
+import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +25,7 @@ from core import jobs
 from core.delivery import authority
 from core.delivery.publishing import NewEvent, publish, publish_many
 from dashboard import history, store, values, widgets
-from dashboard.models import Dashboard, Sample, Source, Widget
+from dashboard.models import Dashboard, Sample, ShareLink, Source, Widget
 from dashboard.store import Line, Row, Target
 from dashboard.widgets.base import View
 
@@ -209,6 +211,21 @@ def save_dashboard(dashboard: Dashboard) -> Dashboard:
 def recheck_readers(dashboard: int) -> None:
     """Have everybody who holds this board checked again: its roles or its access may have changed."""
     authority.recheck_channel(f"dashboard:{dashboard}")
+
+
+def make_link(dashboard: Dashboard, *, by: Any, expires_at: datetime | None = None) -> tuple[ShareLink, str]:
+    """A new public address of a board, and its token, which nobody can read again."""
+    token = secrets.token_urlsafe(24)
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    link = ShareLink.objects.create(dashboard=dashboard, digest=digest, hint=token[:6], created_by=by, expires_at=expires_at)
+    return link, token
+
+
+def revoke_link(link: ShareLink, *, now: datetime) -> None:
+    """Close a public address; who watches by it sees nothing more at once."""
+    with transaction.atomic(using=_alias()):
+        if ShareLink.objects.filter(pk=link.pk, revoked_at=None).update(revoked_at=now):
+            recheck_readers(link.dashboard_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +43,7 @@ class Tile:
     lines: tuple[Line, ...] = ()
     body: SafeString = field(default_factory=lambda: mark_safe(""))
     chart: Mapping[str, Any] | None = None
+    base: str = ""  # the address of the board's pages for those who came by a share link
 
     @property
     def address(self) -> str:
@@ -50,7 +51,7 @@ class Tile:
 
     @property
     def page(self) -> str:
-        return f"/dashboards/{self.board}/{self.widget.slug}"
+        return f"{self.base or f'/dashboards/{self.board}'}/{self.widget.slug}"
 
     @property
     def state(self) -> str:
@@ -102,10 +103,11 @@ class Board:
         return mark(f"board-{self.dashboard.pk}-r{self.dashboard.revision}")
 
 
-def board(pk: int, *, now: datetime) -> Board:
-    """Read a board. A page reads its channel's position first and then this."""
+def board(pk: int, *, now: datetime, base: str = "") -> Board:
+    """Read a board. A page reads its channel's position first and then this. `base`: where its pages stand for a guest with a link."""
     dashboard = Dashboard.objects.get(pk=pk)
-    return Board(dashboard, tiles(dashboard.widgets.select_related("dashboard"), now=now))
+    shown = tiles(dashboard.widgets.select_related("dashboard"), now=now)
+    return Board(dashboard, tuple(replace(tile, base=base) for tile in shown) if base else shown)
 
 
 def tiles(rows: Iterable[Widget], *, now: datetime) -> tuple[Tile, ...]:

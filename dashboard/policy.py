@@ -1,5 +1,6 @@
 """Who may see a board and who may change it. Functions return the object or refuse; a stranger cannot tell refusal from absence."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -8,11 +9,12 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.http import Http404
+from django.utils import timezone
 
 from core.delivery.channel import Reader
 from core.errors import Code, Problem
 from dashboard import store
-from dashboard.models import Access, Dashboard, Role, Widget
+from dashboard.models import Access, Dashboard, Role, ShareLink, Widget
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,14 @@ def widget_for_reader(user: Any, dashboard: str, slug: str) -> Widget:
     return widget
 
 
+def dashboard_for_editor(user: Any, slug: str, *, level: int = Role.Level.EDIT) -> Dashboard:
+    """The board, if this user may change it (or has the level asked for). Raises Http404 otherwise."""
+    dashboard = Dashboard.objects.filter(slug=slug).first()
+    if dashboard is None or level_of(user, dashboard) < level:
+        raise Http404
+    return dashboard
+
+
 def widget_for_writer(user: Any, name: str) -> Widget:
     """The widget "dashboard/widget", if this user may push values to it. Raises as widgets_for_writer."""
     return widgets_for_writer(user, [name])[name]
@@ -134,8 +144,9 @@ def _roles_of(user: Any, boards: Collection[int]) -> dict[int, int]:
 
 
 def readable(readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
-    """Which of these readers may see which of these boards (primary keys as text), in four queries."""
+    """Which of these readers may see which of these boards (primary keys as text), in four queries, and one more for share links."""
     boards = _boards(keys)
+    shared = _shared({reader.share for reader in readers if reader.share})
     people = _people({reader.user for reader in readers if reader.user})
     roles = _roles({person.pk for person in people.values() if person.active and not person.staff}, boards)
     guest = _Person()
@@ -143,8 +154,31 @@ def readable(readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Re
         (reader, key)
         for reader in readers
         for key, board in boards.items()
-        if _level(people.get(reader.user, guest), board, roles.get((reader.user, key), 0))
+        if _level(people.get(reader.user, guest), board, roles.get((reader.user, key), 0)) or shared.get(reader.share) == key
     }
+
+
+# --- share links ---
+
+
+def link_for_guest(token: str) -> ShareLink:
+    """The share link of this token, if it is open now. Raises Http404."""
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    link = _open_links().filter(digest=digest).select_related("dashboard").first()
+    if link is None:
+        raise Http404
+    return link
+
+
+def _open_links() -> QuerySet[ShareLink]:
+    return ShareLink.objects.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
+
+
+def _shared(shares: Collection[str]) -> dict[str, str]:
+    """The boards that these shares (`dashboard:<link>`) open now."""
+    links = {share.partition(":")[2]: share for share in shares if share.startswith("dashboard:") and share.partition(":")[2].isdigit()}
+    rows = _open_links().filter(pk__in=links).values_list("pk", "dashboard") if links else ()
+    return {links[str(pk)]: str(board) for pk, board in rows}
 
 
 def _boards(keys: Iterable[str]) -> dict[str, _Board]:

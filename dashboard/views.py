@@ -116,7 +116,10 @@ def favourite(request: HttpRequest, slug: str) -> HttpResponse:
 @require_GET
 def points(request: HttpRequest, slug: str, widget: str) -> HttpResponse:
     """A stretch of a widget's history for a chart; the answer's shape is at the head of core/static/core/charts.js."""
-    found = policy.widget_for_reader(request.user, slug, widget)
+    return points_of(request, policy.widget_for_reader(request.user, slug, widget))
+
+
+def points_of(request: HttpRequest, found: Widget) -> HttpResponse:
     try:
         start, end, width = _span(request)
     except Problem as problem:
@@ -159,12 +162,16 @@ def table(request: HttpRequest, slug: str, widget: str) -> HttpResponse:
     """The newest values of a widget as a table: what a chart shows, for those who do not see it."""
     request.live.read()  # type: ignore[attr-defined]
     found = policy.widget_for_reader(request.user, slug, widget)
+    return table_of(request, found, base=f"/dashboards/{slug}")
+
+
+def table_of(request: HttpRequest, found: Widget, *, base: str) -> HttpResponse:
     rows = [
         {"at": values.written(at), "series": name or "value", "value": exact(value), "label": label}
         for at, name, value, label in _samples(found)[:TABLE_ROWS]
     ]
     columns = {"several": len({row["series"] for row in rows}) > 1, "labelled": any(row["label"] for row in rows)}
-    return render(request, "dashboard/table.html", {"widget": found, "rows": rows} | columns)
+    return render(request, "dashboard/table.html", {"widget": found, "rows": rows, "base": base} | columns)
 
 
 def _samples(widget: Widget) -> QuerySet[Sample, tuple[int, str, float, str]]:

@@ -6,12 +6,12 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 from django.db import DatabaseError
 
-from core.delivery import history, identity
+from core.delivery import history, identity, tickets
 from core.delivery.channel import ChannelName, Keeps, Kind, Reader, UnknownKind, registry
 from core.delivery.connection import Connection, Join
 from core.delivery.executor import on_executor
@@ -50,6 +50,8 @@ class Arrivals:
 
     async def serve(self, connection: Connection, join: Join, credential: Credential | None = None) -> None:
         """Answer a resume or subscribe and bring the connection on; returns when it has its answer."""
+        if credential is not None and join.share:
+            credential = replace(credential, share=tickets.read(join.share))
         arrival = Arrival(connection, join, credential, refused=dict(join.refused))
         self._waiting.append(arrival)
         if self._task is None or self._task.done():

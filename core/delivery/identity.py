@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -22,10 +22,11 @@ from core.models import ApiToken
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a handshake carries: a session key, a bearer token (its SHA-256), or nothing (a guest)."""
+    """What a handshake carries: a session key, a bearer token (its SHA-256), or nothing (a guest); with its resume, a share."""
 
     session_key: str = ""
     token_digest: str = ""
+    share: str = ""  # what a ticket named (core.delivery.tickets)
 
 
 def credential(scope: Mapping[str, Any]) -> Credential:
@@ -54,7 +55,8 @@ def readers(credentials: Collection[Credential]) -> dict[Credential, Reader]:
     contents = {session.session_key: store.decode(session.session_data) for session in sessions}
     users = _users({content.get(SESSION_KEY) for content in contents.values()} - {None})
     by_token = _token_readers({one.token_digest for one in credentials if one.token_digest})
-    return {one: by_token.get(one.token_digest) or _reader(one, contents.get(one.session_key), users) for one in credentials}
+    found = {one: by_token.get(one.token_digest) or _reader(one, contents.get(one.session_key), users) for one in credentials}
+    return {one: replace(reader, share=one.share) if one.share else reader for one, reader in found.items()}
 
 
 def _token_readers(digests: Collection[str]) -> dict[str, Reader]:

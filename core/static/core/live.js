@@ -81,13 +81,16 @@ function connect() {
 }
 
 /** What the last socket said has been applied by now; the rest will be said again. */
-function opened() {
+async function opened() {
+  const { socket: mine } = socket;
+  const share = await regions.ticket();
+  if (socket.socket !== mine) return;
   leaving.clear();
   for (const channel of channels.values()) {
     clearTimeout(channel.asking);
     channel.restart();
   }
-  socket.send({ do: "resume", at: standing(channels.values()) });
+  socket.send({ do: "resume", at: standing(channels.values()), ...(share && { share }) });
 }
 
 const standing = (some) => Object.fromEntries([...some].map((channel) => [channel.name, write(channel.position)]));

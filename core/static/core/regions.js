@@ -40,6 +40,15 @@ async function ask({ dataset }) {
   }
 }
 
+/** What a page that was opened by a share link hands in with its resume; undefined where there is none to ask for. */
+export async function ticket() {
+  const { dataset } = document.body;
+  if (!dataset.ticket) return undefined;
+  const headers = JSON.parse(document.body.getAttribute("hx-headers:inherited"));
+  const answer = await fetch(dataset.ticket, { method: "POST", headers }).catch(() => null);
+  return answer?.ok ? (await answer.json()).ticket : undefined;
+}
+
 function read(text, channel) {
   const region = all(inert(text)).find((candidate) => candidate.dataset.channel === channel);
   if (!region) throw new TypeError("data-refetch answered without the region");
