@@ -81,12 +81,13 @@ def _uvicorn_config() -> Any:
     import uvicorn
 
     from core.asgi import application
+    from core.uvicorn_protocol import QuietWebSockets
 
     return uvicorn.Config(
         application,
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws=QuietWebSockets,
         ws_max_size=2 * settings.MAX_FRAME_IN or 2**31,  # up to twice the limit gets an error reply, more gets 1009
         ws_ping_interval=20,
         ws_ping_timeout=20,
