@@ -1,6 +1,7 @@
 """What `make chaos` found once: the smallest test of each defect."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from core.delivery.executor import on_executor
 from core.delivery.hub import hub
 from core.delivery.position import Position
 from core.delivery.publishing import publish
+from core.delivery.sse import event_stream
 from tests.support.live import live_client
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("running_hub")]
@@ -30,3 +32,54 @@ async def test_a_request_that_waited_leaves_the_channel_to_its_subscribers(monke
         await hub._tidy()
         await on_executor(publish, str(A), "line", {"text": "still"})
         await client.texts_until(str(A), "[still]")
+
+
+async def test_a_stream_that_comes_while_the_process_drains_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It came over a connection kept open for requests, was served, and held the stop up until it was cancelled."""
+    monkeypatch.setattr(hub, "draining", True)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/live/sse",
+        "query_string": b"channel=testlog:a",
+        "headers": [],
+        "client": ("127.0.0.1", 1),
+    }
+    async with asyncio.timeout(5):
+        await event_stream(scope, asyncio.Event().wait, send)
+    assert sent[0]["status"] == 503
+
+
+async def test_a_request_that_waits_is_answered_when_the_process_drains() -> None:
+    """It waited on, and was cancelled in the end."""
+    asked: list[Any] = []
+    position = await at(A)
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        body = b'{"channel":"testlog:a","position":"%s","recovered":true,"events":[]}' % str(position).encode()
+        await send({"type": "http.response.body", "body": body})
+
+    async def receive() -> Any:
+        if asked:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    sent: list[Any] = []
+    scope = {"type": "http", "method": "GET", "path": "/api/v1/channels/testlog:a/events", "query_string": b"wait=30"}
+    request = asyncio.create_task(longpoll.long_poll(application, scope, receive, send))
+    async with asyncio.timeout(5):
+        while not (topic := hub.topics.get(str(A))) or not topic.waiters:
+            await asyncio.sleep(0)
+        await hub.drain(0)
+        await request
+    assert sent[0]["status"] == 200
