@@ -92,12 +92,17 @@ class Hub:
         leaving = list(self.connections)
         random.shuffle(leaving)
         pause = seconds / max(len(leaving), 1)
+        for waiter in [waiter for topic in self.topics.values() for waiter in topic.waiters]:
+            waiter.set()
         for connection in leaving:
-            self.close(connection, 1012, retry_ms=random.randint(200, 3000))
+            self._send_away(connection)
             await asyncio.sleep(min(pause, 0.05))
         await self.stop()
         with contextlib.suppress(DatabaseError):  # our lease runs out by itself
             await on_executor(presence.leave, self.id)
+
+    def _send_away(self, connection: Connection) -> None:
+        self.close(connection, 1012, retry_ms=random.randint(200, 3000))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work as a task of the hub: it ends with it, and its failure is logged."""
@@ -263,7 +268,13 @@ class Hub:
     # --- connections ---
 
     def admit(self, connection: Connection) -> None:
-        """Register a connection whose reader is known. Over the person's limit her oldest tab gives way with 4409."""
+        """Register a connection whose reader is known. Over the person's limit her oldest tab gives way with 4409.
+
+        Who comes while the process drains is sent away: a stream may come over a connection that was open for requests.
+        """
+        if self.draining:
+            self._send_away(connection)
+            return
         connection.admitted = True
         self.connections.add(connection)
         figures.connections.set(len(self.connections))

@@ -40,7 +40,7 @@ async def long_poll(application: Any, scope: MutableMapping[str, Any], receive: 
         answer = await _ask(application, scope, body)
         at = _nothing_new(answer)
         left = deadline - time.monotonic()
-        if at is None or left <= 0 or not await _news(*at, seconds=left, receive=receive):
+        if at is None or left <= 0 or hub.draining or not await _news(*at, seconds=left, receive=receive):
             break
     for message in answer:
         await send(message)

@@ -7,6 +7,7 @@ comes next. See docs/delivery.md.
 
 import asyncio
 import contextlib
+import logging
 import re
 import time
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from core.delivery import history, wire
 from core.delivery.arrivals import arrivals
@@ -26,6 +28,8 @@ from core.delivery.identity import credential
 from core.delivery.origins import header, origin_allowed
 from core.delivery.outlet import Outlet, Send
 from core.delivery.position import BadPosition, Position
+
+logger = logging.getLogger(__name__)
 
 MOST = 16  # channels of one stream
 SILENCE = 15.0  # seconds between comments, so that proxies keep the stream open
@@ -151,8 +155,8 @@ async def event_stream(scope: Mapping[str, Any], receive: Any, send: Send) -> No
             raise _CLOSED[4403]
         form = _form(asked)
         join = await _join(asked, header(scope, b"last-event-id") or asked.get("last_event_id", [""])[0])
-    except (BadStream, ValueError) as error:
-        for message in refusal(error if isinstance(error, BadStream) else BadStream(422, "bad_query", str(error))):
+    except (BadStream, ValueError, DatabaseError) as error:
+        for message in refusal(_as_refusal(error)):
             await send(message)
         return
     outlet = EventStream(send, credit=settings.CREDIT, lines=isinstance(form, JsonForm))
@@ -166,6 +170,13 @@ async def event_stream(scope: Mapping[str, Any], receive: Any, send: Send) -> No
         address=(scope.get("client") or ("", 0))[0],
     )
     await _run(connection, outlet, join, scope, receive)
+
+
+def _as_refusal(error: BadStream | ValueError | DatabaseError) -> BadStream:
+    if isinstance(error, DatabaseError):
+        logger.warning("a stream was refused, database unreachable: %s", str(error).strip())
+        return _OVERLOADED
+    return error if isinstance(error, BadStream) else BadStream(422, "bad_query", str(error))
 
 
 def _form(asked: Mapping[str, list[str]]) -> Form:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from core.delivery import history, longpoll
 from core.delivery import hub as hub_module
@@ -37,6 +38,10 @@ async def test_a_request_that_waited_leaves_the_channel_to_its_subscribers(monke
 async def test_a_stream_that_comes_while_the_process_drains_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """It came over a connection kept open for requests, was served, and held the stop up until it was cancelled."""
     monkeypatch.setattr(hub, "draining", True)
+    assert (await _status_of_a_stream()) == 503
+
+
+async def _status_of_a_stream() -> int:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -52,7 +57,17 @@ async def test_a_stream_that_comes_while_the_process_drains_is_sent_away(monkeyp
     }
     async with asyncio.timeout(5):
         await event_stream(scope, asyncio.Event().wait, send)
-    assert sent[0]["status"] == 503
+    return int(sent[0]["status"])
+
+
+async def test_a_stream_without_a_database_is_refused_for_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended in a traceback and 500."""
+
+    def away(channels: Any) -> Any:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(history, "standings", away)
+    assert (await _status_of_a_stream()) == 503
 
 
 async def test_a_request_that_waits_is_answered_when_the_process_drains() -> None:
