@@ -1,10 +1,11 @@
 """What the checker installs in every process of a Signalbox under test: its kinds, and what the environment asks for.
 
-CHAOS_TIMES=hub.SLOW=6,hub.RECHECK=5   constants of core.delivery, so that a row need not wait for hours
+CHAOS_TIMES=fanout.SLOW=6,recheck.RECHECK=5   constants of core.delivery, so that a row need not wait for hours
 CHAOS_PING=4                           the servers' protocol pings: every so many seconds, and as long to answer
 CHAOS_FAILPOINT=sequenced:kill@40      a failpoint that fails at its 40th passing, not at its first
 CHAOS_SABOTAGE=lost                    see sabotage.py
 CHAOS_FULL=<file>                      while that file is there, SQLite's disk is full
+CHAOS_CLOCK=<file>                     by how many seconds the wall clock is wrong; see clock.py
 CHAOS_TASK=0.3                         seconds that a background task dawdles inside its transaction
 """
 
@@ -16,7 +17,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 
-from tests.chaos import sabotage
+from tests.chaos import clock, sabotage
 
 
 class Queries:
@@ -131,6 +132,7 @@ def _dawdle(text: str) -> None:
 
 
 _INSTALLERS = {
+    "CHAOS_CLOCK": clock.install,
     "CHAOS_TIMES": _hurry,
     "CHAOS_PING": _ping,
     "CHAOS_FAILPOINT": arm,

@@ -146,8 +146,9 @@ class Client:
         for channel in self.tracks:
             position, region = await self.page(channel)
             if position is None:
+                # Not for us: ask for it all the same, from its beginning, as somebody curious would.
                 self.refuse(channel)
-                position, region = Position("0", 0), []  # ask for it all the same, as a stranger would
+                position, region = Position(next(iter(self.view.channels.values())).position.epoch, 0), []
             self.replace(channel, region)
             self.view.channels[channel] = Channel(channel, position)
 

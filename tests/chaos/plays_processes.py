@@ -49,6 +49,8 @@ def _die_in_web(stage: Stage, failpoint: str) -> None:
     first.kill()
     first.environment = {**(healthy or {}), "CHAOS_FAILPOINT": failpoint}
     first.start()
+    for client in stage.swarm.clients:
+        stage.swarm.soon(client.drop)  # so that some of them come here
     stage.until(lambda: not first.running, f"the web process dies at {failpoint}", seconds=20)
     first.environment = healthy
     first.start()

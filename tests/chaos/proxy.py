@@ -8,6 +8,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class Proxy:
@@ -22,6 +23,7 @@ class Proxy:
         self.slices = False  # a byte at a time
         self.cut_after: int | None = None  # bytes of a connection, both ways, after which it ends
         self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[Any] = set()
 
     async def __aenter__(self) -> "Proxy":
         self._server = await asyncio.start_server(self._accept, self.host, 0)
@@ -31,6 +33,9 @@ class Proxy:
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         self.reset()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def reset(self) -> None:
         """End every connection with a reset."""
@@ -44,8 +49,10 @@ class Proxy:
             writer.transport.abort()
             return
         self._writers |= {writer, back}
+        self._tasks.add(asyncio.current_task())
         passed = [0]
-        await asyncio.gather(self._pass(reader, back, "up", passed), self._pass(there, writer, "down", passed))
+        with contextlib.suppress(asyncio.CancelledError):  # at the end of the proxy
+            await asyncio.gather(self._pass(reader, back, "up", passed), self._pass(there, writer, "down", passed))
         self._writers -= {writer, back}
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: str, passed: list[int]) -> None:

@@ -84,6 +84,8 @@ def measured(result: Result, stage: Stage, evidence: Evidence, *, repairs: bool)
     use = stage.monitor.use()
     if use is not None:
         result.memory, result.files, result.tasks = zip(*[(one.memory, one.files, one.tasks) for one in use], strict=True)
+    if codes := stage.swarm.codes():
+        stage.note(f"closed with {', '.join(f'{code} {times}x' for code, times in sorted(codes.items()))}")
     result.notes, result.problems = list(stage.notes), list(stage.promises)
     result.problems += _too_little(result, stage, stage.scene, repairs=repairs)
     result.problems += [f"offsets of {channel} have holes" for channel in stored.gaps(evidence.stored)]

@@ -43,7 +43,8 @@ def _behind_proxy(services: Services, scene: Scene) -> Iterator[Stage]:
 @contextmanager
 def _with_movable_clock(services: Services, scene: Scene) -> Iterator[Stage]:
     file = services.folder / "clock"
-    with open_stage(services, replace(scene, environment=scene.environment | faults.clock_environment(file))) as stage:
+    file.write_text("0")
+    with open_stage(services, replace(scene, environment=scene.environment | {"CHAOS_CLOCK": str(file)})) as stage:
         stage.place = file
         yield stage
 

@@ -1,5 +1,6 @@
 """Ways to break the product on purpose, one for each verdict: CHAOS_SABOTAGE=<verdict>. A checker that cannot fail proves nothing."""
 
+import atexit
 import queue
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -35,34 +36,36 @@ def published_before_commit() -> None:
             events = waiting.get()
             with transaction.atomic():
                 publish_many(events)
+            waiting.task_done()
 
     def hand_over(events: Iterable[Any]) -> list[int]:
         waiting.put(list(events))
         return [0]
 
     threading.Thread(target=publish_apart, daemon=True).start()
+    atexit.register(waiting.join)
     publishing.publish_many = hand_over
 
 
 def sent_twice() -> None:
     """double: a batch that comes again is fanned out again (the clients of the self-test look for duplicates as little)."""
     from core.delivery.channel import Keeps
+    from core.delivery.fanout import FanOut
     from core.delivery.forms import Entry
-    from core.delivery.hub import Hub
 
-    on_batch = Hub.on_batch
+    on_batch = FanOut.on_batch
 
-    async def without_check(hub: Any, channel: str, span: Any, events: Sequence[Any]) -> None:
-        topic = hub.topics.get(channel)
+    async def without_check(fanout: Any, channel: str, span: Any, events: Sequence[Any]) -> None:
+        topic = fanout._hub.topics.get(channel)
         if topic is None or not topic.opened or span.end > topic.head or topic.kind.keeps is Keeps.STATE:
-            return await on_batch(hub, channel, span, events)
+            return await on_batch(fanout, channel, span, events)
         entries = [Entry(topic.kind, topic.name.key, event) for event in events]
         for connection, subscription in list(topic.subscriptions.items()):
             if subscription.cursor >= span.end and not connection.held and connection.outlet.has_credit:
                 text = connection.form.frame(topic.name, span, entries, connection.reader.user)
                 connection.outlet.send_frame(text, topic.text, topic.epoch, span.end)
 
-    Hub.on_batch = without_check
+    FanOut.on_batch = without_check
 
 
 def numbered_backwards() -> None:
@@ -80,7 +83,7 @@ def numbered_backwards() -> None:
 
 def unpolled_state() -> None:
     """stale: nobody looks whether the layer lost the last word of a state channel (it does: the layer is lossy)."""
-    from core.delivery import history
+    from core.delivery import history, reading
     from core.delivery.channel import Keeps, registry
 
     positions = history.positions
@@ -88,9 +91,7 @@ def unpolled_state() -> None:
     def of_logs(channels: Iterable[str]) -> Any:
         return positions([name for name in channels if registry.of(name).keeps is Keeps.LOG])
 
-    from core.delivery import hub
-
-    hub.history = _Instead(history, positions=of_logs)  # the hub's own view only: pages read positions as ever
+    reading.history = _Instead(history, positions=of_logs)  # the hub's own view only: pages read positions as ever
 
 
 def unchecked() -> None:

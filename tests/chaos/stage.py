@@ -25,13 +25,13 @@ from tests.chaos.monitor import Monitor
 from tests.chaos.proxy import Proxy
 from tests.chaos.publishers import Plan, read_log
 from tests.chaos.records import Evidence, Mark, Outcome, Published, Silence
-from tests.chaos.swarm import Swarm, crowd, swarm
-from tests.chaos.traffic import QUIET
+from tests.chaos.swarm import STRANGER, Swarm, crowd, swarm
+from tests.chaos.traffic import CLUB, QUIET
 from tests.support.servers import ROOT, Postgres, Process, Site, Valkey, Web, free_port, make_site, wait_until
 
 SETTLE = 5.0  # seconds after the last publish in which everybody must be right
 LEAST, CROWD = 1000, 24
-TIMES = "hub.SLOW=6,hub.RECHECK=5,hub.LINGER=3,hub.REJOIN=20"
+TIMES = "fanout.SLOW=6,recheck.RECHECK=5,hub.LINGER=3,hub.REJOIN=20"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +214,10 @@ class Stage:
         said: dict[str, Any] = httpx.get(f"{web.url}/chaos/process", timeout=10).json()
         return said
 
+    def total(self, what: str) -> int:
+        """A figure of all web processes that are there."""
+        return sum(int(self.process(web)[what]) for web in self.webs if web.running)
+
     # --- traffic ---
 
     def published(self) -> list[Published]:
@@ -280,7 +284,7 @@ class Stage:
         for client in among or self.swarm.clients:
             if client.transport == "poll":
                 continue
-            for track in client.logs():
+            for track in [track for track in client.logs() if not track.channel.startswith("user:")]:
                 found += [at - ended[mark] for mark, at in track.showings() if mark in ended and client.was_live(ended[mark], at)]
         return found
 
@@ -299,6 +303,7 @@ def open_stage(services: Services, scene: Scene, *, data: Path | None = None) ->
         stage = Stage(scene, services, folder, site, address, people, stack.enter_context(swarm(setting)))
         stack.callback(_kill_all, stage)
         stage.start_webs([stage.web() for _ in range(scene.webs)])
+        stage.silences.append(Silence(STRANGER, CLUB, 0.0))
         stage.swarm.start(crowd(setting, people[:-1], people[-1], size=scene.crowd))
         wait_until(lambda: stage.swarm.all_live, described="every client live", patience=30, log=stage.webs[0].log)
         stage.monitor = Monitor(stage.webs)

@@ -13,6 +13,7 @@ from tests.chaos.traffic import CLUB, LOGS, QUIET, STATES
 
 T = TypeVar("T")
 GUEST = Person()
+STRANGER = "ws-stranger"
 
 
 class Swarm:
@@ -100,7 +101,7 @@ _FORMS = ("ws", "poll", "json", "ws", "html", "ws", "ws")
 
 def crowd(setting: Setting, people: list[Person], stranger: Person, *, size: int) -> list[Client]:
     """`size` clients (at least six) of all three transports: guests, members of the club, and a stranger who asks for the club."""
-    clients: list[Client] = [WsClient("ws-stranger", [*LOGS, *STATES, CLUB], stranger, setting)]
+    clients: list[Client] = [WsClient(STRANGER, [*LOGS, *STATES, CLUB], stranger, setting)]
     members = iter(people)
     for number in range(1, size):
         form = _FORMS[number % len(_FORMS)]

@@ -159,13 +159,17 @@ def _old_rows(evidence: Evidence) -> list[str]:
 def leak(evidence: Evidence) -> list[str]:
     """A client showed something of a channel after the time in which it had to fall silent."""
     return [
-        f"{track.client} showed {_said(mark)} on {track.channel} {at - silence.since:.1f} s too late"
+        f"{track.client} showed {_said(mark)} on {track.channel} {_late(at, silence.since)}"
         for silence in evidence.silences
         for track in evidence.logs
         if track.client == silence.client and silence.channel in {None, track.channel}
         for mark, at in track.showings()
         if at > silence.since
     ]
+
+
+def _late(at: float, since: float) -> str:
+    return f"{at - since:.1f} s too late" if since else "without ever having the right"
 
 
 def _kept(evidence: Evidence) -> Iterable[Published]:
