@@ -15,9 +15,16 @@ from core.delivery.payload import BadPayload
 from core.delivery.publishing import publish
 from notifications.rooms.models import Membership, Message, Room
 from notifications.rooms.people import Person
-from notifications.rooms.text import BadText, clean, clean_title, is_slug, to_html
+from notifications.rooms.text import BadText, clean, clean_title, is_emoji, is_slug, to_html
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+REACTIONS = 20  # different signs on one message, and people named for each
+
+
+class NoSuchMessage(LookupError):
+    """There is no such message in this room, or it is not this person's."""
 
 
 class ClientIdTaken(ValueError):
@@ -71,7 +78,8 @@ def post_message(room: Room, *, author: Person, text: str, client_id: str = "") 
 
 def _sent_before(room: Room, *, author: Person, client_id: str, text: str) -> Message:
     message = Message.objects.get(room=room, author=author.key, client_id=client_id)
-    if message.text != text:
+    changed = message.edited_at or message.deleted_at
+    if message.text != text and not changed:
         raise ClientIdTaken(client_id)
     return message
 
@@ -88,10 +96,74 @@ def event_data(message: Message) -> dict[str, Any]:
     }
     if message.offset is not None:
         data["offset"] = message.offset
+    if message.edited_at is not None:
+        data["edited"] = True
+    if reactions := signs(message):
+        data["reactions"] = reactions
     limit = settings.MAX_PAYLOAD
     if limit and len(wire.dump(data).encode()) > limit:
         del data["html"]
     return data
+
+
+def signs(message: Message) -> list[list[Any]]:
+    """The signs on a message, oldest first: `[emoji, how many, the keys of the first few]`."""
+    if message.offset is None:
+        return []  # nobody has seen it
+    by: dict[str, list[str]] = {}
+    for reaction in message.reactions.all():
+        by.setdefault(reaction.emoji, []).append(reaction.author)
+    return [[emoji, len(authors), authors[:REACTIONS]] for emoji, authors in by.items()]
+
+
+def edit_message(room: Room, *, message_id: int, author: Person, text: str) -> Message:
+    """Say it differently, in its place; only who said it may. Raises BadText, NoSuchMessage."""
+    text = clean_text(text)
+    try:
+        with transaction.atomic():
+            message = _message_locked(room, message_id)
+            if message.author != author.key:
+                raise NoSuchMessage(message_id)
+            message.text, message.html, message.edited_at = text, to_html(text), timezone.now()
+            message.save(update_fields=["text", "html", "edited_at"])
+            publish(room.channel, "message.put", event_data(message), key=str(message.pk))
+    except BadPayload as error:
+        raise BadText("too_long", "That is too long to send in one piece.") from error
+    return message
+
+
+def delete_message(room: Room, *, message_id: int, by: Person, moderates: bool = False) -> None:
+    """Take a message from every page, and its words from the table; its author may, and who moderates. Raises NoSuchMessage."""
+    with transaction.atomic():
+        message = _message_locked(room, message_id)
+        if message.author != by.key and not moderates:
+            raise NoSuchMessage(message_id)
+        message.text, message.html, message.deleted_at = "", "", timezone.now()
+        message.save(update_fields=["text", "html", "deleted_at"])
+        message.reactions.all().delete()
+        publish(room.channel, "message.gone", {}, key=str(message.pk))
+
+
+def react(room: Room, *, message_id: int, by: Person, emoji: str) -> None:
+    """Put a person's sign on a message, or take it off again. Raises BadText, NoSuchMessage."""
+    if not is_emoji(emoji):
+        raise BadText("bad_emoji", "A reaction is one emoji.")
+    with transaction.atomic():
+        message = _message_locked(room, message_id)
+        taken, _ = message.reactions.filter(author=by.key, emoji=emoji).delete()
+        if not taken:
+            if message.reactions.exclude(emoji=emoji).values("emoji").distinct().count() >= REACTIONS:
+                raise BadText("too_many", f"At most {REACTIONS} different reactions.")
+            message.reactions.create(author=by.key, user_id=by.user_id, emoji=emoji)
+        publish(room.channel, "reaction", {"signs": signs(message)}, key=str(message.pk))
+
+
+def _message_locked(room: Room, message_id: int) -> Message:
+    # One at a time: the events of a message are published in the order in which its row changed.
+    message = Message.objects.select_for_update().filter(room=room, pk=message_id, offset__isnull=False, deleted_at=None).first()
+    if message is None:
+        raise NoSuchMessage(message_id)
+    return message
 
 
 def place_messages_locked(offsets: Mapping[int, int]) -> None:

@@ -12,10 +12,10 @@ def newest(room: Room, *, count: int = NEWEST, before: int | None = None) -> Seq
     rows = Message.objects.filter(room=room, offset__isnull=False, deleted_at=None)
     if before is not None:
         rows = rows.filter(offset__lt=before)
-    return list(rows.order_by("-offset")[:count])[::-1]
+    return list(rows.order_by("-offset").prefetch_related("reactions")[:count])[::-1]
 
 
 def after(room: Room, *, offset: int, upto: int, count: int) -> Sequence[Message]:
     """Up to `count` messages of `(offset, upto]`, oldest first."""
     rows = Message.objects.filter(room=room, offset__gt=offset, offset__lte=upto, deleted_at=None)
-    return list(rows.order_by("offset")[:count])
+    return list(rows.order_by("offset").prefetch_related("reactions")[:count])

@@ -52,6 +52,9 @@ class RoomKind(Kind):
             return f'<hx-upsert hx-target="#messages" key="data-offset">{drawn(event.data, offset=event.offset)}</hx-upsert>'
         if event.type == "message.gone":
             return f'<hx-partial hx-target="#m-{int(event.key)}" hx-swap="delete"></hx-partial>'
+        if event.type == "reaction":
+            block = get_template("rooms/_signs.html").render({"id": int(event.key), "signs": event.data["signs"]})
+            return f'<hx-partial hx-target="#r-{int(event.key)}" hx-swap="outerHTML">{block}</hx-partial>'
         return ""
 
     def numbered(self, key: str, events: Sequence[Event]) -> None:

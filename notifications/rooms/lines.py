@@ -37,7 +37,7 @@ class LineForm:
 
 def _is_new_message(entry: Entry) -> bool:
     """Not what changes an older one: that carries its place."""
-    return entry.event.type == "message.put" and "offset" not in entry.event.data
+    return entry.event.type == "message.put" and not {"offset", "edited"} & entry.event.data.keys()
 
 
 class LineOutlet(Outlet):

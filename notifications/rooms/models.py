@@ -20,6 +20,7 @@ class Room(models.Model):
     slow_seconds = models.PositiveIntegerField(default=0, help_text="Slow mode: how long one person waits between two messages.")
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True)
+    keep_days = models.PositiveIntegerField(default=0, db_default=0, help_text="How many days messages are kept; 0: for ever.")
 
     def __str__(self) -> str:
         return self.slug
@@ -71,6 +72,7 @@ class Message(models.Model):
     name = models.CharField(max_length=150, help_text="The author's name at that time.")
     text = models.TextField()
     html = models.TextField()
+    address = models.CharField(max_length=45, default="", db_default="", blank=True, help_text="Where a guest wrote from.")
     client_id = models.CharField(max_length=64, help_text="The sender's name for this message; one is stored once.")
     created_at = models.DateTimeField()
     edited_at = models.DateTimeField(null=True, blank=True)
@@ -84,6 +86,27 @@ class Message(models.Model):
         return f"{self.name} in {self.room_id}: {self.text[:40]}"
 
 
+class Restriction(models.Model):
+    """What somebody may not do in a room, until then or for good. `who`: a person's key, or address:192.0.2.7 for guests from there."""
+
+    class Kind(models.TextChoices):
+        MUTE = "mute", "May read, not write"
+        BAN = "ban", "May not come in"
+
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="restrictions")
+    who = models.CharField(max_length=80)
+    name = models.CharField(max_length=150)
+    kind = models.CharField(max_length=4, choices=Kind.choices)
+    until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["room", "who", "kind"], name="restriction_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.name} in {self.room_id}"
+
+
 class Reaction(models.Model):
     """One person's sign on one message."""
 
@@ -94,6 +117,7 @@ class Reaction(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["message", "author", "emoji"], name="reaction_once")]
 
     def __str__(self) -> str:

@@ -8,6 +8,8 @@ from django.db.models import Q, QuerySet
 from notifications.rooms.models import Membership, Room
 from notifications.rooms.people import Person
 
+MODERATING = frozenset({Membership.Role.OWNER, Membership.Role.MODERATOR})
+
 
 class NoSuchRoom(LookupError):
     """There is no such room, or not for this person; a stranger cannot tell which."""
@@ -41,6 +43,18 @@ def rooms_for(person: Person) -> QuerySet[Room]:
 def names(user: str, *, count: int = 5) -> list[str]:
     """The addresses of a few rooms that this user (primary key as text; empty for a guest) may read."""
     return list(Room.objects.filter(_open_to_user(user or None), archived_at=None).order_by("slug").values_list("slug", flat=True)[:count])
+
+
+def role(room: Room, person: Person) -> str:
+    """owner, moderator, member; guest for a guest, and "" for who is only passing through."""
+    if person.is_guest:
+        return "guest"
+    return Membership.objects.filter(room=room, user_id=person.user_id).values_list("role", flat=True).first() or ""
+
+
+def moderates(room: Room, person: Person) -> bool:
+    """Whether this person may delete others' messages and send people out."""
+    return role(room, person) in MODERATING
 
 
 def _open_to(person: Person) -> Q:

@@ -51,6 +51,16 @@ def is_slug(text: object) -> bool:
     return isinstance(text, str) and _SLUG.fullmatch(text) is not None and text not in RESERVED_SLUGS
 
 
+def is_emoji(text: object) -> bool:
+    """Whether this is one sign to react with: a pictograph, with what joins and colours it, and no writing."""
+    if not isinstance(text, str) or not 0 < len(text) <= 16 or unicodedata.category(text[0]) != "So":
+        return False
+    return all(unicodedata.category(character) in _IN_EMOJI for character in text)
+
+
+_IN_EMOJI = frozenset({"So", "Sk", "Mn", "Cf"})  # pictographs, skin tones, the variation selector, the joiner
+
+
 def _too_long(limit: int) -> BadText:
     return BadText("too_long", f"At most {limit} characters.")
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from notifications.rooms import views
+from notifications.rooms import message_views, views
 
 app_name = "rooms"
 urlpatterns = [
@@ -11,4 +11,5 @@ urlpatterns = [
     path("echo/", views.echo, name="echo"),
     path("<slug:slug>/", views.room, name="room"),
     path("<slug:slug>/messages/", views.messages, name="messages"),
+    path("<slug:slug>/messages/<int:message_id>/", message_views.message, name="message"),
 ]

@@ -20,6 +20,7 @@ from notifications.rooms.people import Person, remember, visitor
 from notifications.rooms.text import BadText, excerpt
 
 LISTED = 200
+EMOJIS = ("👍", "❤", "😂", "🎉", "👀", "✅")
 _OFFSET = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
@@ -72,7 +73,7 @@ def room(request: HttpRequest, slug: str) -> HttpResponse:
     found = _room_or_404(slug, person)
     if slug != found.slug:
         return redirect("rooms:room", slug=found.slug, permanent=True)
-    page = render(request, "rooms/room.html", _log(request, found) | _composer(found, person) | {"members": _members(found)})
+    page = render(request, "rooms/room.html", _log(request, found) | _composer(found, person) | _beside(found, person))
     return remember(page, request, person)
 
 
@@ -118,6 +119,12 @@ def _offset(request: HttpRequest) -> int | None:
     return int(text)
 
 
+def _beside(room: Room, person: Person) -> dict[str, Any]:
+    """What stands around the talk, and what one may do there."""
+    role = policy.role(room, person)
+    return {"members": _members(room), "person": person, "role": role, "moderates": role in policy.MODERATING, "emojis": EMOJIS}
+
+
 def _members(room: Room) -> list[Any]:
     return list(room.memberships.select_related("user").order_by("joined_at")[:100])
 
@@ -154,4 +161,4 @@ def _refused(request: HttpRequest, room: Room, person: Person, *, text: str, err
     composer = _composer(room, person, text=text, error=error)
     if request.headers.get("HX-Request"):
         return render(request, "rooms/_composer.html", composer, status=status)
-    return render(request, "rooms/room.html", _log(request, room) | composer | {"members": _members(room)}, status=status)
+    return render(request, "rooms/room.html", _log(request, room) | composer | _beside(room, person), status=status)
