@@ -24,6 +24,7 @@ from django.utils import timezone
 from core import jobs
 from core.delivery import authority
 from core.delivery.publishing import NewEvent, publish, publish_many
+from core.errors import Code, Problem
 from dashboard import history, store, values, widgets
 from dashboard.models import Dashboard, Sample, ShareLink, Source, Widget
 from dashboard.store import Line, Row, Target
@@ -158,10 +159,14 @@ def _alias() -> str:
 # --- boards and widgets ---
 
 
-def save_widget(widget: Widget) -> Widget:
-    """Create or change a widget; pages that show its board take it anew. Raises ValidationError."""
+def save_widget(widget: Widget, *, seen: int | None = None) -> Widget:
+    """Create or change a widget; pages that show its board take it anew. Raises ValidationError.
+
+    `seen`: the revision that the change was made to; raises Problem (conflict) when somebody saved another meanwhile.
+    """
     with transaction.atomic(using=_alias()):
         widget.revision = _next_revision_locked(Widget, widget.pk)
+        _check_seen(seen, widget.revision)
         widget.full_clean()
         widget.save()
         publish(f"dashboard:{widget.dashboard_id}", "widget.config", {"revision": widget.revision}, key=str(widget.pk))
@@ -197,10 +202,11 @@ def remove_widget(widget: Widget) -> None:
         publish(channel, "widget.removed", {}, key=key)
 
 
-def save_dashboard(dashboard: Dashboard) -> Dashboard:
-    """Create or change a board; pages that show it take it anew. Raises ValidationError."""
+def save_dashboard(dashboard: Dashboard, *, seen: int | None = None) -> Dashboard:
+    """Create or change a board; pages that show it take it anew. Raises ValidationError, and Problem as save_widget."""
     with transaction.atomic(using=_alias()):
         dashboard.revision = _next_revision_locked(Dashboard, dashboard.pk)
+        _check_seen(seen, dashboard.revision)
         dashboard.full_clean()
         dashboard.save()
         _publish_layout(dashboard)
@@ -238,10 +244,11 @@ class Place:
     rows: int
 
 
-def layout(dashboard: Dashboard, places: Iterable[Place]) -> Dashboard:
-    """Put the widgets of a board in order and to size, all at once. Raises ValidationError."""
+def layout(dashboard: Dashboard, places: Iterable[Place], *, seen: int | None = None) -> Dashboard:
+    """Put the widgets of a board in order and to size, all at once. Raises ValidationError, and Problem as save_widget."""
     with transaction.atomic(using=_alias()):
         dashboard.revision = _next_revision_locked(Dashboard, dashboard.pk)
+        _check_seen(seen, dashboard.revision)
         known = {widget.pk: widget for widget in dashboard.widgets.all()}
         for place in places:
             widget = known[place.widget]
@@ -255,6 +262,11 @@ def layout(dashboard: Dashboard, places: Iterable[Place]) -> Dashboard:
 
 def _publish_layout(dashboard: Dashboard) -> None:
     publish(dashboard.channel, "layout.changed", {"revision": dashboard.revision})
+
+
+def _check_seen(seen: int | None, revision: int) -> None:
+    if seen is not None and seen != revision - 1:
+        raise Problem(Code.CONFLICT, "Somebody saved this meanwhile. Look at how it stands now, then save again.", field="revision")
 
 
 def _next_revision_locked(model: type[Widget] | type[Dashboard], pk: Any) -> int:

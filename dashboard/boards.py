@@ -1,5 +1,7 @@
 """What a page shows of a board: its tiles, read in a constant number of queries. The same code that writes a push writes the tile."""
 
+import json
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from core.errors import Problem
 from dashboard import history, store, values, widgets
 from dashboard.models import Dashboard, Series, Widget
-from dashboard.widgets.base import View, WidgetKind
+from dashboard.widgets.base import Point, View, WidgetKind
 from dashboard.widgets.figures import span
 from dashboard.widgets.timeseries import RANGES, TimeSeries, TimeSeriesConfig
 
@@ -118,6 +120,26 @@ def tiles(rows: Iterable[Widget], *, now: datetime) -> tuple[Tile, ...]:
     views = history.views(_wanted(typed, series))
     charts = _charts({widget.pk: typed[widget.pk][1] for widget in shown if isinstance(typed[widget.pk][0], TimeSeries)}, series, now)
     return tuple(_tile(widget, *typed[widget.pk], series[widget.pk], views, charts.get(widget.pk)) for widget in shown)
+
+
+def example(widget: Widget) -> Tile:
+    """The tile of a widget that has no values yet, as it would look with some: for its form."""
+    kind, config, trouble = _typed(widget)
+    if kind is None or not kind.curl or (blank := kind.blank(0, config)):
+        body = mark_safe(blank) if kind is not None and not trouble else mark_safe("")
+        return Tile(widget, widget.dashboard.slug, kind, config, trouble, body=body)
+    sent = json.loads(kind.curl.strip("'"))
+    sent = sent if isinstance(sent, dict) else {"value": sent}
+    reading = kind.read(sent["value"], label=sent.get("label", ""))
+    count = max(kind.recent, 30) if kind.recent > 1 and not kind.keeps_all else 1
+    start = 1_763_709_000 * history.SECOND
+    wave = [reading.value * (1 + 0.2 * math.sin(number / 4) * (count > 1)) for number in range(count)]
+    points = tuple(
+        Point(number, start + number * 10 * history.SECOND, value, reading.label, reading.data) for number, value in enumerate(wave)
+    )
+    series = Series(pk=0, name=sent.get("series", ""))
+    stretch = history.Stretch(start, points[-1].at, 0, {0: [(point.at, point.value) for point in points]})
+    return _tile(widget, kind, config, trouble, [series], {0: View(points)}, stretch if isinstance(kind, TimeSeries) else None)
 
 
 def _typed(widget: Widget) -> tuple[WidgetKind | None, Any, str]:

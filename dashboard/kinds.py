@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from core.delivery import presence
 from core.delivery.channel import Event, EventType, Keeps, Kind, Reader
 from dashboard import boards, policy, widgets
 from dashboard.models import Dashboard
@@ -12,6 +13,7 @@ class DashboardKind(Kind):
     name = "dashboard"
     keeps = Keeps.STATE
     pace = 0.2
+    has_presence = True
     types = (
         EventType("widget.value", slot="value"),
         EventType("series.changed", slot="late"),
@@ -37,6 +39,9 @@ class DashboardKind(Kind):
 
     def render(self, event: Event, key: str) -> str:
         return _RENDERERS[event.type](event, key)
+
+    def render_presence(self, who: str, key: str, *, here: bool) -> str:
+        return presence.face(who, here=here)
 
     def snapshot(self, key: str) -> Sequence[Mapping[str, Any]]:
         return boards.snapshot(int(key))

@@ -17,7 +17,7 @@ from dashboard import boards, policy, views
 def page(request: HttpRequest, token: str) -> HttpResponse:
     """The board, live; `?kiosk=1`: without the bar."""
     context = _region(request, token)
-    more = {"shared": True, "ticket": f"/d/{token}/ticket/", "kiosk": request.GET.get("kiosk") == "1"}
+    more = {"shared": True, "ticket": f"/d/{token}/ticket/", "kiosk": request.GET.get("kiosk") == "1", "build": views.build()}
     return _private(render(request, "dashboard/board.html", context | more))
 
 

@@ -1,12 +1,21 @@
 from django.urls import URLPattern, URLResolver, path
 
-from dashboard import views
+from dashboard import editing, views
 
 app_name = "dashboard"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.board_list, name="list"),
+    path("new/", editing.new_board, name="new"),
+    path("<slug:slug>/edit/", editing.edit_board, name="edit"),
+    path("<slug:slug>/edit/board/order/", editing.order, name="order"),
+    path("<slug:slug>/edit/board/remove/", editing.remove_board, name="remove"),
+    path("<slug:slug>/edit/<slug:widget>/", editing.edit_widget, name="edit-widget"),
+    path("<slug:slug>/edit/<slug:widget>/preview/", editing.preview, name="preview"),
+    path("<slug:slug>/edit/<slug:widget>/remove/", editing.remove_widget, name="remove-widget"),
+    path("<slug:slug>/share/", editing.share, name="share"),
     path("<slug:slug>/", views.board_page, name="board"),
     path("<slug:slug>/board/", views.board_region, name="region"),
+    path("<slug:slug>/watching/", views.board_watching, name="watching"),
     path("<slug:slug>/mini/", views.board_mini, name="mini"),
     path("<slug:slug>/favourite/", views.favourite, name="favourite"),
     path("<slug:slug>/<slug:widget>.csv", views.export, name="csv"),

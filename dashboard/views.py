@@ -1,9 +1,12 @@
 """The pages of boards. Positions first, data after; what somebody may not see is not there."""
 
 import csv
+import hashlib
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
@@ -13,9 +16,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from core import errors
+from core.delivery import presence
 from core.errors import Code, Problem
 from dashboard import boards, history, home, policy, values
-from dashboard.models import Dashboard, Favourite, Sample, Widget
+from dashboard.models import Dashboard, Favourite, Role, Sample, Widget
 from dashboard.widgets.figures import exact
 
 MOST_BOARDS = 200
@@ -45,9 +49,39 @@ def _found(rows: QuerySet[Dashboard], query: str) -> QuerySet[Dashboard]:
 @require_GET
 def board_page(request: HttpRequest, slug: str) -> HttpResponse:
     """A board, live. `?kiosk=1`: without the shell around it."""
+    watching = _watching(request, policy.dashboard_for_reader(request.user, slug))
     shown = _live_board(request, slug)
     starred = Favourite.objects.filter(dashboard=shown.dashboard, user=request.user.pk).exists()
-    return render(request, "dashboard/board.html", _region(shown) | {"starred": starred, "kiosk": request.GET.get("kiosk") == "1"})
+    kiosk = {"kiosk": request.GET.get("kiosk") == "1", "build": build()}
+    rights = {"starred": starred, "may_edit": policy.level_of(request.user, shown.dashboard) >= Role.Level.EDIT}
+    return render(request, "dashboard/board.html", _region(shown) | kiosk | rights | {"watching": watching})
+
+
+@never_cache
+@require_GET
+def board_watching(request: HttpRequest, slug: str) -> HttpResponse:
+    """Who watches a board, alone, for pages that take it anew."""
+    watching = _watching(request, policy.dashboard_for_reader(request.user, slug))
+    return render(request, "dashboard/_watching.html", {"watching": watching})
+
+
+def _watching(request: HttpRequest, dashboard: Dashboard) -> dict[str, Any] | None:
+    """The people on a board; guests are not told of them."""
+    if not request.user.is_authenticated:
+        return None
+    channel = f"presence:dashboard.{dashboard.pk}"
+    request.live.read(channel)  # type: ignore[attr-defined]
+    people = [{"name": who, "id": presence.face_id(who), "letter": who[:1].upper()} for who in presence.people(dashboard.channel)]
+    return {"channel": channel, "refetch": f"/dashboards/{dashboard.slug}/watching/", "people": people}
+
+
+@cache
+def build() -> str:
+    """What this process was started from: a kiosk that meets another after a deploy loads itself anew."""
+    folders = [settings.BASE_DIR / name for name in ("templates", "core", "dashboard", "notifications")]
+    files = sorted(path for folder in folders for path in folder.rglob("*") if path.suffix in {".html", ".css", ".js", ".py"})
+    known = "".join(f"{path.name}{path.stat().st_size}{path.stat().st_mtime_ns}" for path in files)
+    return hashlib.sha256(known.encode()).hexdigest()[:12]
 
 
 @never_cache

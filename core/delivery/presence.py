@@ -53,11 +53,16 @@ class PresenceKind(Kind):
 
 def face(who: str, *, here: bool) -> str:
     """The fragment that puts a person into the page's `#presence` list, or takes her out."""
-    id = f"p-{_key(who).replace('%', '_')}"
+    id = face_id(who)
     if not here:
         return f'<hx-partial hx-target="[id=\'{id}\']" hx-swap="delete"></hx-partial>'
     name = html.escape(who)
     return f'<hx-upsert hx-target="#presence"><i id="{id}" title="{name}">{html.escape(who[:1].upper())}</i></hx-upsert>'
+
+
+def face_id(who: str) -> str:
+    """The id of a person's face on a page."""
+    return f"p-{_key(who).replace('%', '_')}"
 
 
 def people(channel: str) -> list[str]:

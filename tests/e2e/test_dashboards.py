@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import Demo
 from tests.e2e.test_live import live, post
@@ -171,3 +171,47 @@ def test_tables_stay_sorted_while_they_change_and_clocks_go(demo: Demo, harbour:
     expect(tile(as_alice, "Time").locator("[data-clock]")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
     drawn = "document.querySelector('[aria-label=Cargo] [data-chart]').chart.plot.data.slice(1).map((line) => line.at(-1))"
     assert as_alice.evaluate(drawn) == [10, 17]
+
+
+def test_a_widget_is_made_by_a_form_that_shows_what_it_will_be(demo: Demo, harbour: object, as_alice: Page) -> None:
+    as_alice.goto(BOARD)
+    as_alice.get_by_role("link", name="Edit", exact=True).click()
+    as_alice.get_by_label("Add a").select_option("gauge")
+    as_alice.get_by_role("button", name="Add", exact=True).click()
+    preview = as_alice.locator("#preview")
+    expect(preview.locator(".w h2")).to_have_text("Gauge")
+    as_alice.get_by_label("Title").fill("Depth")
+    as_alice.get_by_label("Unit").fill("m")
+    expect(preview.locator(".w h2")).to_have_text("Depth")
+    expect(preview.locator("svg.gauge text")).to_have_text("42 m")
+    as_alice.get_by_role("button", name="Save").click()
+    as_alice.wait_for_url(f"{demo.url}{BOARD}")
+    expect(tile(as_alice, "Depth")).to_be_visible()
+    as_alice.goto(f"{BOARD}edit/")
+    up = as_alice.get_by_role("button", name="Move Depth up")
+    up.focus()
+    as_alice.keyboard.press("Enter")
+    expect(as_alice.locator(".places tbody th a")).to_have_text(["Ships", "Tide", "Depth", "Log"])
+
+
+def test_a_shared_board_is_live_for_a_guest_and_dark_when_the_address_ends(
+    demo: Demo, harbour: object, as_alice: Page, browser: Browser
+) -> None:
+    as_alice.goto(f"{BOARD}share/")
+    as_alice.get_by_role("button", name="Make an address").click()
+    address = as_alice.locator("#made").inner_text()
+    guest = browser.new_context().new_page()
+    guest.goto(demo.url + address[address.index("/d/") :])
+    live(guest)
+    post(demo, "widgets/harbour/ships", 12)
+    expect(tile(guest, "Ships").locator(".value")).to_have_text("12")
+    as_alice.get_by_role("button", name="Revoke").click()
+    expect(guest.locator(".w")).to_have_count(0, timeout=3000)
+    guest.context.close()
+
+
+def test_a_board_says_who_watches_it(demo: Demo, harbour: object, as_alice: Page) -> None:
+    as_alice.goto(BOARD)
+    live(as_alice)
+    expect(as_alice.locator("[data-watching]")).to_have_text("1 watching")
+    expect(as_alice.locator("#presence i")).to_have_attribute("title", "alice")
