@@ -21,6 +21,7 @@ from notifications.drafts import Draft
 from notifications.errors import TooLarge, UnknownKey
 from notifications.models import InboxItem, Notification, Priority
 from notifications.rows import MOST_ROWS, Row
+from notifications.undo import Change
 
 MAX_RECIPIENTS = 10_000
 ROWS_SHOWN = 30  # changed rows that are pushed one by one; above it, pages take their lists anew
@@ -236,7 +237,7 @@ def _withdraw(notifications: Collection[Notification], *, now: datetime) -> int:
 
 
 def work_off_due(now: datetime | None = None) -> None:
-    """The job `notifications_due`: let arrive what waited for its time, and take away what has expired."""
+    """The job `notifications_due`: let arrive what waited for its time, or was snoozed until now, and take away what has expired."""
     now = now or timezone.now()
     while keys := _due_keys(delivered_at=None, deliver_at__lte=now):
         for pk in keys:
@@ -244,6 +245,25 @@ def work_off_due(now: datetime | None = None) -> None:
     while keys := _due_keys(expires_at__lte=now):
         for pk in keys:
             _expire(pk, now=now)
+    while keys := _snoozed_until(now):
+        for pk in keys:
+            _arrive_again(pk, now=now)
+
+
+def _snoozed_until(now: datetime) -> list[int]:
+    due = InboxItem.objects.filter(snoozed_until__lte=now).order_by("snoozed_until")
+    return list(due.values_list("pk", flat=True)[:DUE_AT_ONCE])
+
+
+def _arrive_again(pk: int, *, now: datetime) -> None:
+    """The end of a snooze: on top, new and unread, as on the first day."""
+    with transaction.atomic():
+        due = InboxItem.objects.filter(pk=pk, snoozed_until__lte=now)
+        fresh = {"snoozed_until": None, "seen_at": None, "read_at": None}
+        if due.update(arrived_at=F("snoozed_until"), version=F("version") + 1, **fresh) != 1:
+            return
+        shown = inbox.visible(InboxItem.objects.filter(pk=pk, archived_at=None), now=now).select_related("notification")
+        publish_many(_put(item.user_id, Row.of_item(item).data()) for item in shown)
 
 
 def _due_keys(**conditions: Any) -> list[int]:
@@ -271,58 +291,98 @@ def _expire(pk: int, *, now: datetime) -> None:
 
 def mark_seen(user: Any) -> int:
     """She has opened the panel: everything that has arrived is seen. Returns how many were new."""
-    return _change(user, inbox.of(user, now=timezone.now()).filter(seen_at=None, archived_at=None), "seen")
+    return _change(user, inbox.of(user, now=timezone.now()).filter(seen_at=None, archived_at=None), "seen").count
 
 
 def mark_read(user: Any, ids: Iterable[int]) -> int:
     """Mark these notifications of hers as read (and seen). What is read already, or not hers, is passed over."""
-    return _change(user, _hers(user, ids).filter(read_at=None), "read")
+    return _change(user, _hers(user, ids), "read").count
 
 
 def mark_unread(user: Any, ids: Iterable[int]) -> int:
-    return _change(user, _hers(user, ids).filter(read_at__isnull=False), "unread")
+    return _change(user, _hers(user, ids), "unread").count
 
 
 def archive(user: Any, ids: Iterable[int]) -> int:
-    return _change(user, _hers(user, ids).filter(archived_at=None), "archived")
+    return _change(user, _hers(user, ids), "archived").count
 
 
 def unarchive(user: Any, ids: Iterable[int]) -> int:
-    return _change(user, _hers(user, ids).filter(archived_at__isnull=False), "unarchived")
+    return _change(user, _hers(user, ids), "unarchived").count
+
+
+def snooze(user: Any, ids: Iterable[int], *, until: datetime) -> int:
+    """Put these off: out of every list until then, when they arrive again."""
+    return _change(user, _hers(user, ids), "snoozed", until=until).count
+
+
+def unsnooze(user: Any, ids: Iterable[int]) -> int:
+    return _change(user, _hers(user, ids), "unsnoozed").count
+
+
+def change(user: Any, ids: Iterable[int], what: str, *, until: datetime | None = None) -> Change:
+    """The same by the state's name; what it returns can be taken back by `undo`."""
+    return _change(user, _hers(user, ids), what, until=until)
+
+
+def change_matching(user: Any, query: inbox.Query, what: str, *, until: datetime | None = None) -> Change:
+    """Change whatever her inbox shows for this query."""
+    return _change(user, inbox.listed(user, query, now=timezone.now()), what, until=until)
 
 
 def mark_matching_read(user: Any, query: inbox.Query) -> int:
     """Mark as read whatever her inbox shows for this query."""
-    return _change(user, inbox.matching(inbox.of(user, now=timezone.now()), query).filter(read_at=None), "read")
+    return change_matching(user, query, "read").count
+
+
+def undo(user: Any, change: Change) -> int:
+    """Take a change back where nothing else has happened since. Returns how many items are as they were."""
+    columns = {"read": ("read_at", "unread"), "archived": ("archived_at", "unarchived"), "snoozed": ("snoozed_until", "unsnoozed")}
+    column, back = columns[change.what]
+    return _change(user, inbox.held(user, now=timezone.now()).filter(**{column: change.stamp}), back).count
 
 
 def _hers(user: Any, ids: Iterable[int]) -> Any:
-    return inbox.of(user, now=timezone.now()).filter(notification__in=list(ids))
+    return inbox.held(user, now=timezone.now()).filter(notification__in=list(ids))
 
 
-def _values(what: str, now: datetime) -> dict[str, Any]:
+# Which items a change is anything new for.
+_OPEN: dict[str, dict[str, Any]] = {
+    "seen": {"seen_at": None},
+    "read": {"read_at": None},
+    "unread": {"read_at__isnull": False},
+    "archived": {"archived_at": None},
+    "unarchived": {"archived_at__isnull": False},
+    "snoozed": {},
+    "unsnoozed": {"snoozed_until__isnull": False},
+}
+
+
+def _values(what: str, stamp: datetime, now: datetime) -> dict[str, Any]:
     changes: dict[str, dict[str, Any]] = {
-        "seen": {"seen_at": now},
-        "read": {"read_at": now, "seen_at": Coalesce(F("seen_at"), now)},
+        "seen": {"seen_at": stamp},
+        "read": {"read_at": stamp, "seen_at": Coalesce(F("seen_at"), stamp)},
         "unread": {"read_at": None},
-        "archived": {"archived_at": now},
+        "archived": {"archived_at": stamp},
         "unarchived": {"archived_at": None},
+        "snoozed": {"snoozed_until": stamp, "archived_at": None, "seen_at": Coalesce(F("seen_at"), now)},
+        "unsnoozed": {"snoozed_until": None},
     }
     return changes[what]
 
 
-def _change(user: Any, items: Any, what: str) -> int:
-    """Change the state of a person's items and tell her other pages. Returns how many changed."""
+def _change(user: Any, items: Any, what: str, *, until: datetime | None = None) -> Change:
+    """Change the state of a person's items and tell her other pages."""
     now = timezone.now()
+    stamp = until or now
     with transaction.atomic():
-        wanted = InboxItem.objects.select_for_update().filter(pk__in=items.order_by().values("pk"))
+        wanted = InboxItem.objects.select_for_update().filter(pk__in=items.filter(**_OPEN[what]).order_by().values("pk"))
         keys = list(wanted.order_by("pk").values_list("pk", flat=True))
-        if not keys:
-            return 0
         for start in range(0, len(keys), AT_ONCE):
-            InboxItem.objects.filter(pk__in=keys[start : start + AT_ONCE]).update(version=F("version") + 1, **_values(what, now))
-        publish_many(NewEvent(f"user:{user.pk}", "notification.state", data) for data in _told(what, keys))
-        return len(keys)
+            InboxItem.objects.filter(pk__in=keys[start : start + AT_ONCE]).update(version=F("version") + 1, **_values(what, stamp, now))
+        if keys:
+            publish_many(NewEvent(f"user:{user.pk}", "notification.state", data) for data in _told(what, keys))
+        return Change(what, stamp, len(keys))
 
 
 def _told(what: str, keys: Sequence[int]) -> list[dict[str, Any]]:
@@ -337,6 +397,6 @@ def _told(what: str, keys: Sequence[int]) -> list[dict[str, Any]]:
 
 
 __all__ = [
-    "Sent", "archive", "broadcast", "mark_matching_read", "mark_read", "mark_seen", "mark_unread", "notify", "replace", "unarchive",
-    "withdraw", "work_off_due",
+    "Sent", "archive", "broadcast", "change", "change_matching", "mark_matching_read", "mark_read", "mark_seen", "mark_unread", "notify",
+    "replace", "snooze", "unarchive", "undo", "unsnooze", "withdraw", "work_off_due",
 ]  # fmt: skip

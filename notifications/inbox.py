@@ -14,7 +14,9 @@ from notifications.models import InboxItem
 PAGE = 30
 PANEL = 10
 MAX_QUERY = 200
-TABS = {"all": "All", "unread": "Unread", "archived": "Archived"}
+TABS = {"all": "All", "unread": "Unread", "snoozed": "Snoozed", "archived": "Archived"}
+_IS = ("unread", "read", "unseen", "seen")
+_IS_TAB = ("snoozed", "archived")  # `is:` words that are a tab
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Query:
     tab: str = "all"
     unread: bool = False
     read: bool = False
+    unseen: bool = False
+    seen: bool = False
     categories: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
@@ -38,10 +42,10 @@ def read_query(tab: str, text: str) -> Query:
     """Read an address's `tab` and `q`. What is unknown is text to look for; nothing is an error."""
     words = text.replace("\0", "")[:MAX_QUERY].split()
     known = [word for word in words if _is_filter(word)]
+    named = next((name for name in _IS_TAB if f"is:{name}" in known), tab)
     return Query(
-        tab=tab if tab in TABS else "all",
-        unread="is:unread" in known,
-        read="is:read" in known,
+        tab=named if named in TABS else "all",
+        **{name: f"is:{name}" in known for name in _IS},
         categories=tuple(word.removeprefix("category:") for word in known if word.startswith("category:")),
         without=tuple(word.removeprefix("-category:") for word in known if word.startswith("-category:")),
         text=tuple(word for word in words if word not in known),
@@ -49,17 +53,19 @@ def read_query(tab: str, text: str) -> Query:
 
 
 def _is_filter(word: str) -> bool:
-    return word in ("is:unread", "is:read") or word.startswith(("category:", "-category:"))
+    return word in {f"is:{name}" for name in (*_IS, *_IS_TAB)} or word.startswith(("category:", "-category:"))
+
+
+def kept(items: QuerySet[InboxItem], *, now: datetime) -> QuerySet[InboxItem]:
+    """Those that have arrived, are not withdrawn and not expired; archived and snoozed ones too."""
+    return items.filter(
+        Q(notification__expires_at=None) | Q(notification__expires_at__gt=now), notification__withdrawn_at=None, arrived_at__lte=now
+    )
 
 
 def visible(items: QuerySet[InboxItem], *, now: datetime) -> QuerySet[InboxItem]:
-    """Those that have arrived, are not snoozed, not withdrawn and not expired; archived ones too."""
-    return items.filter(
-        Q(snoozed_until=None) | Q(snoozed_until__lte=now),
-        Q(notification__expires_at=None) | Q(notification__expires_at__gt=now),
-        notification__withdrawn_at=None,
-        arrived_at__lte=now,
-    )
+    """The same without what is snoozed."""
+    return kept(items.filter(Q(snoozed_until=None) | Q(snoozed_until__lte=now)), now=now)
 
 
 def of(user: Any, *, now: datetime) -> QuerySet[InboxItem]:
@@ -67,13 +73,30 @@ def of(user: Any, *, now: datetime) -> QuerySet[InboxItem]:
     return visible(InboxItem.objects.filter(user=user), now=now)
 
 
+def held(user: Any, *, now: datetime) -> QuerySet[InboxItem]:
+    """A person's items, snoozed ones too."""
+    return kept(InboxItem.objects.filter(user=user), now=now)
+
+
+def listed(user: Any, query: Query, *, now: datetime) -> QuerySet[InboxItem]:
+    """What a person's inbox shows for a query."""
+    if query.tab == "snoozed":
+        return _narrowed(held(user, now=now).filter(snoozed_until__gt=now), query)
+    return matching(of(user, now=now), query)
+
+
 def matching(items: QuerySet[InboxItem], query: Query) -> QuerySet[InboxItem]:
     """Narrow a person's visible items to what she asked for."""
-    items = items.filter(archived_at__isnull=query.tab != "archived")
+    return _narrowed(items.filter(archived_at__isnull=query.tab != "archived"), query)
+
+
+def _narrowed(items: QuerySet[InboxItem], query: Query) -> QuerySet[InboxItem]:
     if query.tab == "unread" or query.unread:
         items = items.filter(read_at=None)
     if query.read:
         items = items.filter(read_at__isnull=False)
+    if query.unseen or query.seen:
+        items = items.filter(seen_at__isnull=query.unseen)
     if query.categories:
         items = items.filter(notification__category__in=query.categories)
     if query.without:

@@ -88,13 +88,19 @@ def _away(data: Mapping[str, Any]) -> str:
     return _many(data) if data.get("many") else rows.gone(row["id"] for row in data["rows"])
 
 
+def _back(data: Mapping[str, Any]) -> str:
+    return _many(data) if data.get("many") else _away(data) + _at_place(data)
+
+
 # Unread and unarchived rows may be missing from a list that is open: put them where they belong.
 _STATES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "seen": lambda data: "",
     "read": _read,
     "unread": _at_place,
     "archived": _away,
-    "unarchived": lambda data: _away(data) + ("" if data.get("many") else _at_place(data)),
+    "unarchived": _back,
+    "snoozed": _away,
+    "unsnoozed": _back,
 }
 
 

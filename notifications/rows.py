@@ -7,8 +7,9 @@ from typing import Any
 
 from django.template.loader import get_template
 
-from notifications import texts
+from notifications import texts, undo
 from notifications.models import InboxItem, Notification, Priority
+from notifications.undo import Change
 
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 # Every list has its own prefix of ids, so that one notification may stand in several lists of a page: the inbox (on the tabs that
@@ -41,9 +42,12 @@ class Row:
     at: int
     read: bool = False
     archived: bool = False
+    snoozed: bool = False
 
     @classmethod
-    def of(cls, notification: Notification, *, arrived_at: datetime, read: bool = False, archived: bool = False) -> "Row":
+    def of(
+        cls, notification: Notification, *, arrived_at: datetime, read: bool = False, archived: bool = False, snoozed: bool = False
+    ) -> "Row":
         return cls(
             id=notification.pk,
             title=notification.title,
@@ -54,11 +58,18 @@ class Row:
             at=(arrived_at - _START) // timedelta(microseconds=1),
             read=read,
             archived=archived,
+            snoozed=snoozed,
         )
 
     @classmethod
     def of_item(cls, item: InboxItem) -> "Row":
-        return cls.of(item.notification, arrived_at=item.arrived_at, read=item.read_at is not None, archived=item.archived_at is not None)
+        return cls.of(
+            item.notification,
+            arrived_at=item.arrived_at,
+            read=item.read_at is not None,
+            archived=item.archived_at is not None,
+            snoozed=item.snoozed_until is not None,
+        )
 
     @classmethod
     def of_data(cls, data: Mapping[str, Any]) -> "Row":
@@ -159,3 +170,14 @@ def toasts_gone(ids: Iterable[int]) -> str:
 def gone(ids: Iterable[int]) -> str:
     """The fragment for notifications that are to leave every list and the toasts."""
     return "".join(f'<hx-partial hx-target="#{prefix}-{id}" hx-swap="delete"></hx-partial>' for id in ids for prefix in (*LISTS, TOAST))
+
+
+def undoable(user: Any, change: Change) -> str:
+    """The toast that offers to take a change back."""
+    if not change.count:
+        return ""
+    context = {"words": change.words, "token": undo.token(user, change), "seconds": str(undo.OFFERED)}
+    return get_template("notifications/_undo.html").render(context)
+
+
+UNDONE = '<hx-partial hx-target="#undo" hx-swap="delete"></hx-partial>'

@@ -1,6 +1,6 @@
 """The pages of the inbox, the bell, and what their buttons post to."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -15,14 +15,19 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_GET, require_POST
 
-from notifications import actions, inbox, policy, regions, rows
+from notifications import actions, inbox, policy, regions, rows, snoozing, undo
 from notifications.broadcasts.actions import ensure_items
 from notifications.kinds import counts_html, progress_html
 from notifications.models import Broadcast, InboxItem
 from notifications.rows import Row
+from notifications.snoozing import CHOICES
 
 _KEY_LIMIT = 2**63
 NEWEST = 5
+_KEYS = (
+    ("j", "Next"), ("k", "Previous"), ("Enter", "Open"), ("e", "Archive"), ("b", "Snooze"), ("Shift I", "Mark as read"),
+    ("Shift U", "Mark as unread"), ("?", "These keys"),
+)  # fmt: skip
 
 
 @login_required
@@ -58,7 +63,7 @@ def _inbox(request: HttpRequest, *, after: tuple[datetime, int] | None = None) -
     ensure_items(request.user)
     asked = request.GET.get("q", "")[: inbox.MAX_QUERY].replace("\0", "")
     query = inbox.read_query(request.GET.get("tab", "all"), asked)
-    found = inbox.page(inbox.matching(inbox.of(request.user, now=timezone.now()), query), after=after)
+    found = inbox.page(inbox.listed(request.user, query, now=timezone.now()), after=after)
     shown = [Row.of_item(item) for item in found[: inbox.PAGE]]
     parameters = {"tab": query.tab} | ({"q": asked} if asked else {})
     return {
@@ -68,11 +73,23 @@ def _inbox(request: HttpRequest, *, after: tuple[datetime, int] | None = None) -
         "tabs": [(name, words, name == query.tab) for name, words in inbox.TABS.items()],
         "unread": shell_counts(request).unread,
         # New arrivals are put into the lists that they belong to, and into no other.
-        "list_id": "inbox-list" if query.tab != "archived" and not query.filters else "inbox-found",
+        "list_id": "inbox-list" if query.tab in ("all", "unread") and not query.filters else "inbox-found",
         "address": f"{reverse('inbox-list')}?{urlencode(parameters)}",
         "read_all": f"{reverse('inbox-read-all')}?{urlencode(parameters)}",
+        "bulk": _bulk_button(query, parameters),
+        "snoozes": CHOICES.items(),
+        "keys": _KEYS,
         "more": f"{reverse('inbox-more')}?{urlencode(parameters | {'after': shown[-1].place})}" if len(found) > inbox.PAGE else "",
     }
+
+
+def _bulk_button(query: inbox.Query, parameters: dict[str, str]) -> tuple[str, str, str]:
+    """What is done to the whole list beside reading it: address, words, icon."""
+    verb, words, symbol = {
+        "archived": ("unarchived", "Move all to the inbox", "archive-restore"),
+        "snoozed": ("unsnoozed", "End all snoozes", "alarm-clock-off"),
+    }.get(query.tab, ("archived", "Archive all", "archive"))
+    return f"{reverse('inbox-all', args=[verb])}?{urlencode(parameters)}", words, symbol
 
 
 def _place(text: str) -> tuple[datetime, int]:
@@ -94,7 +111,7 @@ def item_page(request: HttpRequest, pk: int) -> HttpResponse:
     item = _item(request, pk)
     _read_by_looking(request, pk)
     context = {"notification": item.notification, "row": Row.of_item(item), "why": _why(request.user, item.notification.audience)}
-    return render(request, "notifications/item.html", context | {"buttons": _BUTTONS})
+    return render(request, "notifications/item.html", context | {"buttons": _BUTTONS, "snoozes": CHOICES.items()})
 
 
 _BUTTONS = (("inbox-unread", "Mark as unread", "mail"), ("inbox-archive", "Archive", "archive"))
@@ -134,7 +151,7 @@ def _item(request: HttpRequest, pk: int) -> InboxItem:
     if pk >= _KEY_LIMIT:
         raise Http404
     ensure_items(request.user)
-    item = inbox.of(request.user, now=timezone.now()).select_related("notification__sender").filter(notification=pk).first()
+    item = inbox.held(request.user, now=timezone.now()).select_related("notification__sender").filter(notification=pk).first()
     if item is None:
         raise Http404
     return item
@@ -142,18 +159,32 @@ def _item(request: HttpRequest, pk: int) -> InboxItem:
 
 # --- buttons ---
 
+_VERBS = ("read", "unread", "archived", "unarchived", "snoozed", "unsnoozed")
+_MOVES = ("archived", "unarchived", "snoozed", "unsnoozed")  # take a row out of the list that it stands in
 
-def _button(act: Callable[[Any, Iterable[int]], int], *, moves: bool = False) -> Callable[..., HttpResponse]:
-    """The view of a button on a row; one that `moves` takes the row out of the list that it stands in."""
+
+def _button(what: str) -> Callable[..., HttpResponse]:
+    """The view of a button on a row."""
 
     @login_required
     @require_POST
     def view(request: HttpRequest, pk: int) -> HttpResponse:
         item = _item(request, pk)
-        act(request.user, [pk])
-        return _answer(request, rows.gone([pk]) if moves else _changed(item))
+        change = actions.change(request.user, [pk], what, until=_until(request, what))
+        offer = rows.undoable(request.user, change) if what in ("archived", "snoozed") else ""
+        return _answer(request, (rows.gone([pk]) if what in _MOVES else _changed(item)) + offer)
 
     return view
+
+
+def _until(request: HttpRequest, what: str) -> datetime | None:
+    """Until when she wants to put something off. Raises Http404 where she says no such time."""
+    if what != "snoozed":
+        return None
+    until = snoozing.until(request.POST.get("for", ""), now=timezone.now(), zone=snoozing.zone_of(request.user))
+    if until is None:
+        raise Http404
+    return until
 
 
 def _changed(item: InboxItem) -> str:
@@ -169,23 +200,53 @@ def _answer(request: HttpRequest, fragment: str) -> HttpResponse:
     return HttpResponse(fragment + counts_html(shell_counts(request)))
 
 
-read = _button(actions.mark_read)
-unread = _button(actions.mark_unread)
-archive = _button(actions.archive, moves=True)
-unarchive = _button(actions.unarchive, moves=True)
+read = _button("read")
+unread = _button("unread")
+archive = _button("archived")
+unarchive = _button("unarchived")
+snooze = _button("snoozed")
+unsnooze = _button("unsnoozed")
 
 
 @login_required
 @require_POST
-def read_all(request: HttpRequest) -> HttpResponse:
-    """Mark as read whatever the list shows: the tab and filter of the address it is posted to."""
+def snooze_chosen(request: HttpRequest) -> HttpResponse:
+    """The one dialog of the page: the item is in the form."""
+    pk = request.POST.get("id", "")
+    if not (pk.isascii() and pk.isdigit() and len(pk) < 20):
+        raise Http404
+    return snooze(request, int(pk))
+
+
+@login_required
+@require_POST
+def change_all(request: HttpRequest, verb: str) -> HttpResponse:
+    """Do it to whatever the list shows: the tab and filter of the address it is posted to."""
+    if verb not in _VERBS:
+        raise Http404
     query = inbox.read_query(request.GET.get("tab", "all"), request.GET.get("q", ""))
     ensure_items(request.user)
-    actions.mark_matching_read(request.user, query)
+    change = actions.change_matching(request.user, query, verb, until=_until(request, verb))
     if not request.headers.get("HX-Request"):
         return HttpResponseRedirect(f"{reverse('inbox')}?{request.GET.urlencode()}")
     request.live.read()  # type: ignore[attr-defined]
-    return HttpResponse(_inbox_region(request, _inbox(request)))
+    offer = rows.undoable(request.user, change) if verb in undo.WORDS else ""
+    return HttpResponse(_inbox_region(request, _inbox(request)) + offer)
+
+
+def read_all(request: HttpRequest) -> HttpResponse:
+    """Mark as read whatever the list shows."""
+    return change_all(request, "read")
+
+
+@login_required
+@require_POST
+def take_back(request: HttpRequest) -> HttpResponse:
+    """Undo. What can be undone no more is passed over: the list shows how it stands."""
+    change = undo.read(request.user, request.POST.get("token", ""))
+    if change is not None:
+        actions.undo(request.user, change)
+    return _answer(request, rows.UNDONE)
 
 
 # --- the bell ---

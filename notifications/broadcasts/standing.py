@@ -68,7 +68,7 @@ def of_people(broadcast: int, users: Collection[str]) -> tuple[Notification | No
     states = {
         str(key): State(item.arrived_at, seen=item.seen_at is not None, read=item.read_at is not None)
         for key, item in known.items()
-        if item.archived_at is None
+        if item.archived_at is None and item.snoozed_until is None
     }
     if made.state == "sending":
         missing = [key for key in keys if key not in known]

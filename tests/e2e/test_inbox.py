@@ -174,3 +174,43 @@ def test_a_broadcast_from_the_console_reaches_every_open_page_and_every_inbox(de
         wait_until(lambda: sweep(demo) or api(demo, f"broadcasts/{pk}")["state"] == "done", described="the worker to write the rows")
         expect(sender.locator("#broadcast")).to_contain_text("3 of 3")
         expect(sender.locator("#broadcast")).to_contain_text("Done")
+
+
+def test_the_inbox_by_keyboard_with_snooze_and_undo(demo: Demo, new_page: NewPage) -> None:
+    page, other = new_page("charlie"), new_page("charlie")
+    clear(page)
+    for name in ("Key three", "Key two", "Key one"):
+        tell(demo, "charlie", name, Priority="low")
+    expect(page.locator("#inbox-list > li").first).to_contain_text("Key one")
+    other.goto("/inbox/")
+    live(other)
+    page.keyboard.press("j")
+    expect(row(page, "Key one").locator(".title-link")).to_be_focused()
+    page.keyboard.press("j")
+    expect(row(page, "Key two").locator(".title-link")).to_be_focused()
+    # The row that moved up takes the focus, so that e e e works.
+    page.keyboard.press("e")
+    for one in (page, other):
+        expect(row(one, "Key two")).to_have_count(0)
+    expect(row(page, "Key three").locator(".title-link")).to_be_focused()
+    page.keyboard.press("Shift+I")
+    expect(row(other, "Key three")).to_have_class("row")
+    page.keyboard.press("Shift+U")
+    expect(row(other, "Key three")).to_have_class("row unread")
+    page.locator("#toasts").get_by_role("button", name="Undo").click()
+    for one in (page, other):
+        expect(row(one, "Key two")).to_be_visible()
+    expect(page.locator("#undo")).to_have_count(0)
+    row(page, "Key one").locator(".title-link").focus()
+    page.keyboard.press("b")
+    page.get_by_role("button", name="1 hour").click()
+    for one in (page, other):
+        expect(row(one, "Key one")).to_have_count(0)
+    page.keyboard.press("?")
+    expect(page.locator("#keys-dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.goto("/inbox/?tab=snoozed")
+    live(page)
+    expect(row(page, "Key one", rows="#inbox-found")).to_be_visible()
+    page.get_by_role("button", name="End all snoozes").click()
+    expect(row(other, "Key one")).to_be_visible()

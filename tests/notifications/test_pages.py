@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 Browser = Callable[[Any], Client]
 HTMX = {"HX-Request": "true"}
 READS = ["/inbox/", "/inbox/list/", "/inbox/more/?after=1795245000000000-1", "/inbox/bell/", "/inbox/newest/"]
-WRITES = ["/inbox/read/", "/inbox/panel/", "/inbox/try/"]
+WRITES = ["/inbox/read/", "/inbox/panel/", "/inbox/try/", "/inbox/all/archived/", "/inbox/snooze/", "/inbox/undo/"]
 
 
 def text(response: Any) -> str:
@@ -49,7 +49,9 @@ def test_a_guest_is_sent_to_sign_in(browser_of: Browser, address: str, db: None)
     assert response.headers["Location"].startswith("/accounts/login/")
 
 
-@pytest.mark.parametrize("address", [*WRITES, *(f"/inbox/1/{verb}/" for verb in ("read", "unread", "archive", "unarchive"))])
+@pytest.mark.parametrize(
+    "address", [*WRITES, *(f"/inbox/1/{verb}/" for verb in ("read", "unread", "archive", "unarchive", "snooze", "unsnooze"))]
+)
 def test_writes_are_for_signed_in_people_by_post_with_a_csrf_token(alice: Any, browser_of: Browser, address: str) -> None:
     assert browser_of(None).post(address).status_code == 302
     assert browser_of(alice).get(address).status_code == 405
@@ -143,14 +145,14 @@ def test_scrolling_shows_every_item_once_and_in_order(alice: Any, browser_of: Br
 
 def test_expired_snoozed_and_planned_items_are_not_listed(alice: Any, browser_of: Browser) -> None:
     now = timezone.now()
-    for name in ("Expired", "Snoozed", "Planned", "Plain"):
+    for name in ("Expired", "Put off", "Planned", "Plain"):
         notify(alice, title=name, expires_at=now + timedelta(hours=1), deliver_at=now + timedelta(minutes=1) if name == "Planned" else None)
-    InboxItem.objects.filter(notification__title="Snoozed").update(snoozed_until=now + timedelta(hours=1))
+    InboxItem.objects.filter(notification__title="Put off").update(snoozed_until=now + timedelta(hours=1))
     from notifications.models import Notification
 
     Notification.objects.filter(title="Expired").update(expires_at=now)
     page = text(browser_of(alice).get("/inbox/"))
-    assert [name for name in ("Expired", "Snoozed", "Planned", "Plain") if f">{name}<" in page] == ["Plain"]
+    assert [name for name in ("Expired", "Put off", "Planned", "Plain") if f">{name}<" in page] == ["Plain"]
 
 
 def test_the_full_page_tells_why_and_reads_by_being_looked_at(alice: Any, bob: Any, browser_of: Browser) -> None:
@@ -237,7 +239,9 @@ def test_home_has_the_newest_and_a_button_to_try_it(alice: Any, browser_of: Brow
 # Queries
 
 
-@pytest.mark.parametrize("address", ["/inbox/", "/inbox/?tab=archived", "/inbox/?q=number+is:unread", "/inbox/bell/", "/inbox/newest/"])
+@pytest.mark.parametrize(
+    "address", ["/inbox/", "/inbox/?tab=archived", "/inbox/?tab=snoozed", "/inbox/?q=number+is:unread", "/inbox/bell/", "/inbox/newest/"]
+)
 def test_a_page_takes_as_many_queries_for_many_items_as_for_one(
     alice: Any, browser_of: Browser, django_assert_num_queries: DjangoAssertNumQueries, address: str
 ) -> None:

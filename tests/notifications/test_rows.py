@@ -128,7 +128,7 @@ def test_no_address_of_a_sender_is_in_a_row(alice: Any) -> None:
 
 
 def test_low_priority_makes_no_toast_and_critical_is_an_alert() -> None:
-    assert "#toasts" not in rows.put(row(priority=Priority.LOW))
+    assert 'hx-swap="beforeend"' not in rows.put(row(priority=Priority.LOW))
     assert 'role="alert"' in rows.put(row(priority=Priority.CRITICAL))
     assert 'role="status"' in rows.put(row())
 

@@ -1,0 +1,74 @@
+/* The inbox by keyboard: j k move the focus from row to row; e, Shift+I, Shift+U press the row's own buttons; b asks until when; ? tells all.
+     <button data-snooze="12">             opens #snooze-dialog for that item
+     <button data-close>                   closes the dialog it stands in */
+
+const rows = () => [...document.querySelectorAll("main .rows > .row")].filter((row) => row.checkVisibility());
+const link = (row) => row?.querySelector(".title-link");
+const press = (row, verb) => row?.querySelector(`[hx-post$="/${verb}/"]`)?.click();
+const dialog = (name) => document.getElementById(`${name}-dialog`);
+
+let current = { id: "", index: -1 }; // the row that the focus was in last, and where it stood
+
+function here() {
+  return document.getElementById(current.id);
+}
+
+function go(row, all = rows()) {
+  if (!row) return;
+  current = { id: row.id, index: all.indexOf(row) };
+  link(row)?.focus();
+  row.scrollIntoView({ block: "nearest" });
+}
+
+function move(step) {
+  const all = rows();
+  const row = here();
+  const at = row ? all.indexOf(row) : current.index - (step > 0 ? 1 : 0);
+  go(all[Math.max(0, Math.min(all.length - 1, at + step))], all);
+}
+
+function snooze(id) {
+  const asked = dialog("snooze");
+  if (!asked || !id) return;
+  asked.querySelector("[name=id]").value = id;
+  asked.showModal();
+}
+
+const KEYS = {
+  j: () => move(1),
+  k: () => move(-1),
+  e: () => press(here(), "archive"),
+  b: () => snooze(here()?.id.slice(2)),
+  I: () => press(here(), "read"),
+  U: () => press(here(), "unread"),
+  "?": () => dialog("keys")?.showModal(),
+};
+
+const typing = (element) => element?.closest("input, textarea, select, [contenteditable], dialog");
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || typing(event.target) || document.querySelector("dialog[open]")) return;
+  const act = KEYS[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+
+document.addEventListener("focusin", ({ target }) => {
+  const row = target.closest?.("main .rows > .row");
+  if (row) current = { id: row.id, index: rows().indexOf(row) };
+});
+
+// A row that a button changed or took away leaves the focus nowhere: it stays with the row, else goes to the one that moved up.
+document.addEventListener("htmx:after:swap", () => {
+  if (!current.id || document.activeElement !== document.body) return;
+  const all = rows();
+  go(here() ?? all[Math.min(current.index, all.length - 1)], all);
+});
+
+document.addEventListener("click", (event) => {
+  const wanted = event.target.closest?.("[data-snooze]");
+  if (wanted) snooze(wanted.dataset.snooze);
+  event.target.closest?.("[data-close]")?.closest("dialog").close();
+});
+dialog("snooze")?.addEventListener("submit", () => setTimeout(() => dialog("snooze").close()));

@@ -1,0 +1,39 @@
+"""Undo: a change of state is known by its person, what it was and its moment; the moment stands in the rows that it changed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core import signing
+
+OFFERED = 10  # seconds that the button stays
+TAKEN = 60  # seconds that it is taken: a toast that somebody points at stays longer
+_SALT = "notifications.undo"
+WORDS = {"read": "Marked as read", "archived": "Archived", "snoozed": "Snoozed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was done to some of a person's items: the column of `what` holds `stamp` in each of them."""
+
+    what: str
+    stamp: datetime
+    count: int = 0
+
+    @property
+    def words(self) -> str:
+        return WORDS[self.what] if self.count == 1 else f"{WORDS[self.what]}: {self.count}"
+
+
+def token(user: Any, change: Change) -> str:
+    """What the button carries."""
+    return signing.dumps([str(user.pk), change.what, change.stamp.isoformat()], salt=_SALT)
+
+
+def read(user: Any, text: str) -> Change | None:
+    """The change that this person may take back; None for what is forged, somebody else's or too late."""
+    try:
+        owner, what, stamp = signing.loads(text, salt=_SALT, max_age=TAKEN)
+    except signing.BadSignature:
+        return None
+    return Change(what, datetime.fromisoformat(stamp)) if owner == str(user.pk) else None

@@ -1,0 +1,219 @@
+"""Snoozing, changing all at once, and Undo: what rows, lists and other pages then hold."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.core import signing
+from django.test import Client
+from django.utils import timezone
+
+from core.models import Profile
+from notifications import actions, inbox, snoozing, undo
+from notifications.actions import notify
+from notifications.models import InboxItem
+from tests.notifications.conftest import carried, newest_event, shown
+
+pytestmark = pytest.mark.django_db
+Browser = Callable[[Any], Client]
+HTMX = {"HX-Request": "true"}
+NOW = datetime(2026, 11, 21, 7, 10, 0, 123, tzinfo=UTC)  # a Saturday
+
+
+def text(response: Any) -> str:
+    assert response.status_code == 200, response
+    return str(response.content.decode())
+
+
+def listed(browser: Client, **asked: str) -> list[str]:
+    return re.findall(r'open/" dir="auto">([^<]+)<', text(browser.get("/inbox/", asked)))
+
+
+def token_in(page: str) -> str:
+    found = re.search(r'name="token" value="([^"]+)"', page)
+    assert found, page
+    return found[1]
+
+
+# Until when
+
+
+@pytest.mark.parametrize(
+    ("choice", "zone", "wanted"),
+    [
+        ("hour", "UTC", "2026-11-21T08:10:00.000123+00:00"),
+        ("tomorrow", "UTC", "2026-11-22T09:00:00.000123+00:00"),
+        ("tomorrow", "America/New_York", "2026-11-22T14:00:00.000123+00:00"),
+        ("tomorrow", "Pacific/Kiritimati", "2026-11-21T19:00:00.000123+00:00"),
+        ("week", "Europe/Berlin", "2026-11-23T08:00:00.000123+00:00"),
+    ],
+)
+def test_a_snooze_ends_by_the_clock_on_her_wall(choice: str, zone: str, wanted: str) -> None:
+    assert snoozing.until(choice, now=NOW, zone=ZoneInfo(zone)) == datetime.fromisoformat(wanted)
+
+
+def test_on_a_monday_next_week_is_the_next_one() -> None:
+    monday = NOW + timedelta(days=2)
+    assert snoozing.until("week", now=monday, zone=UTC) == monday.replace(hour=9, minute=0) + timedelta(days=7)
+
+
+def test_a_day_on_which_clocks_change_ends_at_nine_too() -> None:
+    before = datetime(2026, 10, 24, 12, tzinfo=UTC)
+    assert snoozing.until("tomorrow", now=before, zone=ZoneInfo("Europe/Berlin")) == datetime(2026, 10, 25, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", ["Nowhere/Land", "", "../../etc/passwd", "UTC"])
+def test_a_zone_that_is_none_is_utc(alice: Any, name: str) -> None:
+    Profile.objects.update_or_create(user=alice, defaults={"time_zone": name})
+    assert str(snoozing.zone_of(alice)) == "UTC"
+
+
+# Snoozing
+
+
+def test_what_is_snoozed_is_in_its_tab_only_and_counts_no_more(alice: Any, bob: Any, browser_of: Browser) -> None:
+    sent, browser = notify([alice, bob], title="Later"), browser_of(alice)
+    before = newest_event()
+    page = text(browser.post("/inbox/snooze/", {"id": sent.id, "for": "hour"}, headers=HTMX))
+    assert 'id="badge" class="badge num" data-count="0"' in page
+    assert (listed(browser), listed(browser, tab="snoozed"), listed(browser, q="is:snoozed")) == ([], ["Later"], ["Later"])
+    assert listed(browser_of(bob)) == ["Later"]
+    # Her other pages are told.
+    assert f'hx-target="#n-{sent.id}" hx-swap="delete"' in shown(f"user:{alice.pk}", alice, after=before)[0]
+    assert text(browser.get(f"/inbox/{sent.id}/")).count("Later") >= 1
+
+
+def test_when_the_snooze_ends_it_arrives_again_on_top_new_and_loud(alice: Any, browser_of: Browser) -> None:
+    first = notify(alice, title="First")
+    actions.mark_read(alice, [first.id])
+    until = timezone.now() + timedelta(hours=1)
+    actions.snooze(alice, [first.id], until=until)
+    notify(alice, title="Second")
+    InboxItem.objects.filter(notification=first.id).update(snoozed_until=timezone.now())
+    before = newest_event()
+    for _ in range(2):
+        actions.work_off_due()
+    assert listed(browser_of(alice)) == ["First", "Second"]
+    item = InboxItem.objects.get(notification=first.id)
+    assert (item.seen_at, item.read_at, item.snoozed_until) == (None, None, None)
+    events = carried(f"user:{alice.pk}", after=before)
+    assert [event.type for event in events] == ["notification.put"]
+    assert 'hx-swap="beforeend"' in shown(f"user:{alice.pk}", alice, after=before)[0]
+
+
+def test_what_was_withdrawn_meanwhile_does_not_come_back(alice: Any) -> None:
+    notify(alice, title="Gone", key="k")
+    actions.snooze(alice, [InboxItem.objects.get().notification_id], until=timezone.now())
+    actions.withdraw("k")
+    before = newest_event()
+    actions.work_off_due()
+    assert carried(f"user:{alice.pk}", after=before) == []
+
+
+def test_a_snooze_may_be_ended_early(alice: Any, browser_of: Browser) -> None:
+    sent, browser = notify(alice, title="Later"), browser_of(alice)
+    browser.post(f"/inbox/{sent.id}/snooze/", {"for": "week"})
+    browser.post(f"/inbox/{sent.id}/unsnooze/")
+    assert listed(browser) == ["Later"]
+
+
+@pytest.mark.parametrize("choice", ["", "year", "hour\0", "1"])
+def test_a_time_that_is_no_choice_is_not_taken(alice: Any, browser_of: Browser, choice: str) -> None:
+    sent = notify(alice, title="x")
+    assert browser_of(alice).post(f"/inbox/{sent.id}/snooze/", {"for": choice}).status_code == 404
+    assert InboxItem.objects.get().snoozed_until is None
+
+
+@pytest.mark.parametrize("pk", ["", "0", "x", "-1", "٣", "9" * 19, "9" * 40])
+def test_the_dialog_takes_nothing_but_an_item_of_hers(alice: Any, browser_of: Browser, pk: str) -> None:
+    assert browser_of(alice).post("/inbox/snooze/", {"id": pk, "for": "hour"}).status_code == 404
+
+
+def test_a_stranger_finds_nothing_to_snooze(alice: Any, charlie: Any, browser_of: Browser) -> None:
+    sent = notify(alice, title="x")
+    assert browser_of(charlie).post(f"/inbox/{sent.id}/snooze/", {"for": "hour"}).status_code == 404
+    assert browser_of(charlie).post("/inbox/snooze/", {"id": sent.id, "for": "hour"}).status_code == 404
+    assert InboxItem.objects.get().snoozed_until is None
+
+
+# All at once
+
+
+def test_all_that_a_filter_shows_is_changed_and_nothing_else(alice: Any, bob: Any, browser_of: Browser) -> None:
+    for name in ("Deploy", "Backup"):
+        notify([alice, bob], title=name, category=name.lower())
+    browser = browser_of(alice)
+    text(browser.post("/inbox/all/archived/?tab=all&q=category:deploy", headers=HTMX))
+    assert (listed(browser), listed(browser, tab="archived"), listed(browser_of(bob))) == (["Backup"], ["Deploy"], ["Backup", "Deploy"])
+    text(browser.post("/inbox/all/unarchived/?tab=archived", headers=HTMX))
+    assert listed(browser) == ["Backup", "Deploy"]
+    text(browser.post("/inbox/all/snoozed/?q=-category:deploy", {"for": "hour"}, headers=HTMX))
+    assert (listed(browser), listed(browser, tab="snoozed")) == (["Deploy"], ["Backup"])
+    text(browser.post("/inbox/all/unsnoozed/?tab=snoozed", headers=HTMX))
+    assert sorted(listed(browser)) == ["Backup", "Deploy"]
+
+
+@pytest.mark.parametrize("verb", ["seen", "deleted", "x"])
+def test_there_is_no_other_verb(alice: Any, browser_of: Browser, verb: str) -> None:
+    assert browser_of(alice).post(f"/inbox/all/{verb}/").status_code == 404
+
+
+def test_filters_by_seen_and_unseen(alice: Any) -> None:
+    notify(alice, title="Old")
+    actions.mark_seen(alice)
+    notify(alice, title="New")
+    found = {
+        word: [item.notification.title for item in inbox.page(inbox.listed(alice, inbox.read_query("all", word), now=timezone.now()))]
+        for word in ("is:seen", "is:unseen", "is:archived")
+    }
+    assert found == {"is:seen": ["Old"], "is:unseen": ["New"], "is:archived": []}
+
+
+# Undo
+
+
+@pytest.mark.parametrize("verb", ["read", "archived", "snoozed"])
+def test_undo_takes_back_that_change_and_no_earlier_one(alice: Any, browser_of: Browser, verb: str) -> None:
+    ids = [notify(alice, title=f"Number {n}").id for n in range(40)]
+    browser = browser_of(alice)
+    actions.change(alice, ids[:1], verb, until=timezone.now() + timedelta(hours=2) if verb == "snoozed" else None)
+    page = text(browser.post(f"/inbox/all/{verb}/", {"for": "tomorrow"}, headers=HTMX))
+    assert 'data-stay="10"' in page
+    assert f"{undo.WORDS[verb]}: 39" in page
+    assert 'hx-target="#undo" hx-swap="delete"' in text(browser.post("/inbox/undo/", {"token": token_in(page)}, headers=HTMX))
+    changed = InboxItem.objects.exclude(read_at=None, archived_at=None, snoozed_until=None)
+    assert list(changed.values_list("notification", flat=True)) == ids[:1]
+
+
+def test_what_happened_since_stays(alice: Any, browser_of: Browser) -> None:
+    first, second = (notify(alice, title=name).id for name in ("First", "Second"))
+    browser = browser_of(alice)
+    page = text(browser.post("/inbox/all/archived/", headers=HTMX))
+    actions.unarchive(alice, [first])
+    actions.archive(alice, [first])
+    browser.post("/inbox/undo/", {"token": token_in(page)})
+    assert listed(browser) == ["Second"]
+    assert second
+
+
+def test_nobody_undoes_what_is_not_hers_and_nothing_forged_or_late(alice: Any, bob: Any, browser_of: Browser) -> None:
+    notify([alice, bob], title="x")
+    page = text(browser_of(alice).post("/inbox/all/archived/", headers=HTMX))
+    token = token_in(page)
+    for attempt in (token[:-1], "", "\0", signing.dumps([str(alice.pk), "archived", "now"])):
+        assert browser_of(alice).post("/inbox/undo/", {"token": attempt}).status_code == 302
+    browser_of(bob).post("/inbox/undo/", {"token": token})
+    assert InboxItem.objects.get(user=alice).archived_at is not None
+    undo.TAKEN, kept = -1, undo.TAKEN
+    try:
+        browser_of(alice).post("/inbox/undo/", {"token": token})
+    finally:
+        undo.TAKEN = kept
+    assert InboxItem.objects.get(user=alice).archived_at is not None
+
+
+def test_where_nothing_changed_there_is_nothing_to_undo(alice: Any, browser_of: Browser) -> None:
+    assert 'id="undo"' not in text(browser_of(alice).post("/inbox/all/archived/", headers=HTMX))
