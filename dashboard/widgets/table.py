@@ -59,7 +59,7 @@ class Table(WidgetKind):
         wanted = config.sort.removeprefix("-")
         first = f"{'-' if config.sort.startswith('-') else ''}{columns.index(wanted)}" if wanted in columns else ""
         table = f'<table class="sortable" data-sorted="{first}"><thead><tr>{heads}</tr></thead><tbody>{bodies}</tbody></table>'
-        return f'<div class="scroll-x" tabindex="0" role="group" aria-label="Rows">{table}</div>'
+        return f'<div class="scroll-x" tabindex="0">{table}</div>'
 
     def push(self, widget: int, facts: Mapping[str, Any]) -> str:
         return partial(f"#w-{widget}-l{facts['line']}", self.body(widget, facts), swap="outerMorph")

@@ -43,4 +43,4 @@ class Text(WidgetKind):
 
 
 def _prose(text: str) -> str:
-    return f'<div class="prose" tabindex="0" role="group" aria-label="Text">{text}</div>'
+    return f'<div class="prose" tabindex="0">{text}</div>'

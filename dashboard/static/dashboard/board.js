@@ -26,6 +26,8 @@ function compare(one, other) {
 }
 
 function sort(table) {
+  const first = table.tBodies[0].rows[0];
+  for (const [place, head] of [...table.tHead.rows[0].cells].entries()) head.classList.toggle("r", first?.cells[place]?.matches(".r") ?? false);
   const wanted = chosen.get(table.closest(".w").id) ?? table.dataset.sorted;
   if (!wanted) return;
   const column = Math.abs(Number(wanted.replace("-", "")));
