@@ -45,6 +45,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.id = secrets.token_hex(8)
+        self._drained: asyncio.AbstractEventLoop | None = None  # where we have drained: last requests must not start us again
         self._reset()
 
     def _reset(self) -> None:
@@ -68,7 +69,7 @@ class Hub:
     async def start(self) -> None:
         """Begin to listen, poll and relay on the running loop. Calling it again does nothing."""
         loop = asyncio.get_running_loop()
-        if self.loop is loop:
+        if loop in {self.loop, self._drained}:
             return
         self._reset()
         self.loop = broker.hub_loop = loop
@@ -88,10 +89,11 @@ class Hub:
 
     async def drain(self, seconds: float) -> None:
         """Close every connection with 1012, spread over `seconds`, each with a hint when to come back; then stop."""
-        self.draining = True
+        self.draining, self._drained = True, self.loop
         leaving = list(self.connections)
         random.shuffle(leaving)
         pause = seconds / max(len(leaving), 1)
+        self.recheck.ready.set()  # who waits to be served is sent away
         for waiter in [waiter for topic in self.topics.values() for waiter in topic.waiters]:
             waiter.set()
         for connection in leaving:

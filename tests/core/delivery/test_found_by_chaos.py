@@ -41,6 +41,13 @@ async def test_a_stream_that_comes_while_the_process_drains_is_sent_away(monkeyp
     assert (await _status_of_a_stream()) == 503
 
 
+async def test_a_process_that_has_drained_serves_nobody_any_more() -> None:
+    """Any request that came before the server's end started the hub again, and streams with it that nobody ended."""
+    await hub.drain(0)
+    await hub.start()
+    assert (await _status_of_a_stream()) == 503
+
+
 async def _status_of_a_stream() -> int:
     sent: list[Any] = []
 
