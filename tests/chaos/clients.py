@@ -91,13 +91,16 @@ class Client:
 
     # --- the screen ---
 
-    def show(self, channel: str, text: str) -> None:
+    def show(self, channel: str, text: str, after: int) -> None:
         track, now = self.tracks[channel], time.monotonic()
         if channel.startswith("user:"):
             self._show_notifications(channel, text, now)
-        else:
-            for line in text.splitlines():
-                self.show_event(track, json.loads(line), now)
+            return
+        for line in text.splitlines():
+            event = json.loads(line)
+            # A frame that begins before us, as it may after a refetch: what stands there is replaced and not shown again.
+            if event.get("o", after + 1) > after:
+                self.show_event(track, event, now)
 
     def show_event(self, track: LogTrack | StateTrack, told: Mapping[str, Any], now: float) -> None:
         if isinstance(track, LogTrack):
@@ -109,7 +112,7 @@ class Client:
         track = self.tracks[channel]
         assert isinstance(track, LogTrack)
         marks = dict.fromkeys(Mark(name, int(number)) for name, number in TITLE.findall(text))
-        track.entries += [Shown(mark, 0, now) for mark in marks]
+        track.entries += [Shown(mark, 0, now) for mark in marks]  # without offsets: few enough never to be refetched in between
         if text and not marks:
             self.badge = text
 

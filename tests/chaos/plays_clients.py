@@ -194,4 +194,4 @@ def _take(stage: Stage, wanted: Iterable[tuple[Client, str]], *, allowed: float 
     answer = stage.shell(_TAKE.format(wanted=asked), meanwhile=lambda: dropping and stage.swarm.soon(dropping.drop))
     ways = {client.name: way for client, way in pairs}
     for name, at in json.loads(answer.splitlines()[-1]):
-        stage.silences.append(Silence(name, CLUB, at + (allowed or ALLOWED[ways[name]])))
+        stage.silences.append(Silence(name, CLUB, at + (allowed or ALLOWED[ways[name]]), ways[name]))

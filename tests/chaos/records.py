@@ -137,6 +137,7 @@ class Silence:
     client: str
     channel: str | None
     since: float
+    why: str = ""
 
 
 @dataclass(slots=True)

@@ -89,8 +89,14 @@ def measured(result: Result, stage: Stage, evidence: Evidence, *, repairs: bool)
     result.notes, result.problems = list(stage.notes), list(stage.promises)
     result.problems += _too_little(result, stage, stage.scene, repairs=repairs)
     result.problems += [f"offsets of {channel} have holes" for channel in stored.gaps(evidence.stored)]
-    result.problems += [f"{process.log.name} has a traceback" for process in stage.webs if "Traceback" in process.output()]
+    result.problems += [f"a traceback in {process.log.name}: {text}" for process in stage.webs if (text := _traceback(process.output()))]
     return result
+
+
+def _traceback(log: str) -> str:
+    """The end of the first traceback in a log, with what was logged before it."""
+    start = log.find("Traceback (most recent call last)")
+    return "" if start < 0 else log[max(0, start - 200) : start + 3000]
 
 
 def _too_little(result: Result, stage: Stage, scene: Scene, *, repairs: bool) -> list[str]:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from tests.chaos.records import Evidence, LogTrack, Mark, Outcome, Place, Published, Shown
+from tests.chaos.records import Evidence, LogTrack, Mark, Outcome, Place, Published, Shown, Silence
 
 NAMES = ("lost", "ghost", "double", "disorder", "stale", "leak")
 
@@ -159,7 +159,7 @@ def _old_rows(evidence: Evidence) -> list[str]:
 def leak(evidence: Evidence) -> list[str]:
     """A client showed something of a channel after the time in which it had to fall silent."""
     return [
-        f"{track.client} showed {_said(mark)} on {track.channel} {_late(at, silence.since)}"
+        f"{track.client} showed {_said(mark)} on {track.channel} {_late(at, silence)}"
         for silence in evidence.silences
         for track in evidence.logs
         if track.client == silence.client and silence.channel in {None, track.channel}
@@ -168,8 +168,8 @@ def leak(evidence: Evidence) -> list[str]:
     ]
 
 
-def _late(at: float, since: float) -> str:
-    return f"{at - since:.1f} s too late" if since else "without ever having the right"
+def _late(at: float, silence: Silence) -> str:
+    return f"{at - silence.since:.1f} s too late ({silence.why})" if silence.since else "without ever having the right"
 
 
 def _kept(evidence: Evidence) -> Iterable[Published]:

@@ -15,7 +15,9 @@ KEEP = 256 * 1024  # characters of waiting frames
 class Screen(Protocol):
     """Where frames and regions become visible."""
 
-    def show(self, channel: str, text: str) -> None: ...
+    def show(self, channel: str, text: str, after: int) -> None:
+        """Swap a frame in. What it carries up to the offset `after` stands there already, and is replaced by its id."""
+        ...
 
     def replace(self, channel: str, region: Any) -> None: ...
 
@@ -144,7 +146,7 @@ class View:
             channel.keep(frame)
             return []
         if "to" not in frame:
-            self.screen.show(channel.name, frame["html"])
+            self.screen.show(channel.name, frame["html"], 0)
             return []
         match channel.position.judge(Range(frame["epoch"], frame["from"], frame["to"])):
             case Verdict.DUPLICATE if self.checks:
@@ -163,7 +165,7 @@ class View:
                 return effects
 
     def _apply(self, channel: Channel, frame: Mapping[str, Any]) -> None:
-        self.screen.show(channel.name, frame["html"])
+        self.screen.show(channel.name, frame["html"], channel.position.offset if self.checks else 0)
         channel.position = Position(channel.position.epoch, max(frame["to"], channel.position.offset))
 
     def _refetch(self, channel: Channel) -> list[Effect]:
