@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.views.decorators.http import require_POST
 
 from notifications import actions, policy, texts, views
 from notifications.errors import BadNotification
@@ -93,7 +94,12 @@ class BroadcastAdmin(ReadOnly):
 
     def get_urls(self) -> list[URLPattern]:
         progress = self.admin_site.admin_view(views.broadcast_progress)
-        return [path("<int:pk>/progress/", progress, name="signalbox_notifications_broadcast_progress"), *super().get_urls()]
+        steer = self.admin_site.admin_view(require_POST(views.broadcast_steer))
+        return [
+            path("<int:pk>/progress/", progress, name="signalbox_notifications_broadcast_progress"),
+            path("<int:pk>/steer/<str:verb>/", steer, name="signalbox_notifications_broadcast_steer"),
+            *super().get_urls(),
+        ]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Compose and send. Whoever may send finds it; for everybody else Django's own refusal."""

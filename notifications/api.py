@@ -14,6 +14,7 @@ from core.errors import Code, Problem
 from core.tokens import Caller
 from notifications import actions, audiences, drafts, policy, texts, times
 from notifications.audiences import Audience
+from notifications.broadcasts import actions as broadcasts
 from notifications.errors import BadNotification, NotAllowed, UnknownAudience, UnknownKey
 from notifications.models import Broadcast, Notification, Priority
 
@@ -216,11 +217,47 @@ def send_broadcast(request: HttpRequest, sending: BroadcastSend) -> Status[dict[
 )
 def broadcast_state(request: HttpRequest, id: int = Path(ge=1, le=2**63 - 1, example=12)) -> dict[str, Any]:
     """Where a broadcast stands. Needs the scope `broadcast`, and its owner's permission to send."""
-    _require_broadcast(_caller(request))
-    made = Broadcast.objects.select_related("notification").filter(pk=id).first()
-    if made is None:
-        raise Problem(Code.NOT_FOUND, f"There is no broadcast {id}.", field="id")
-    return _state(made)
+    return _state(_steerable(request, id))
+
+
+class Cancel(Strict):
+    withdraw: bool = Field(False, description="Take it off every screen and out of every inbox, too.", examples=[True])
+
+
+@router.post(
+    "broadcasts/{id}/pause",
+    response={200: BroadcastState},
+    summary="Pause a broadcast",
+    openapi_extra=_example(None, STATE | {"state": "paused"}, status=200),
+)
+def pause_broadcast(request: HttpRequest, id: int = Path(ge=1, le=2**63 - 1, example=12)) -> dict[str, Any]:
+    """Write no more inbox rows, or do not begin, until it is resumed. 409 where it is neither scheduled nor being sent."""
+    made = _steerable(request, id)
+    return _state(broadcasts.pause(made, by=_caller(request).user))
+
+
+@router.post(
+    "broadcasts/{id}/resume",
+    response={200: BroadcastState},
+    summary="Resume a broadcast",
+    openapi_extra=_example(None, STATE, status=200),
+)
+def resume_broadcast(request: HttpRequest, id: int = Path(ge=1, le=2**63 - 1, example=12)) -> dict[str, Any]:
+    """Go on where it was paused: nobody twice, nobody missed. 409 where it is not paused."""
+    made = _steerable(request, id)
+    return _state(broadcasts.resume(made, by=_caller(request).user))
+
+
+@router.post(
+    "broadcasts/{id}/cancel",
+    response={200: BroadcastState},
+    summary="Cancel a broadcast",
+    openapi_extra=_example({"withdraw": True}, STATE | {"state": "cancelled"}, status=200),
+)
+def cancel_broadcast(request: HttpRequest, cancel: Cancel | None = None, id: int = Path(ge=1, le=2**63 - 1, example=12)) -> dict[str, Any]:
+    """Reach nobody else; with `withdraw` it leaves screens and inboxes, also after it is done. 409 where there is nothing to cancel."""
+    made = _steerable(request, id)
+    return _state(broadcasts.cancel(made, withdraw=cancel is not None and cancel.withdraw, by=_caller(request).user))
 
 
 # --- what they share ---
@@ -287,6 +324,15 @@ def _sent(sent: actions.Sent) -> Status[dict[str, int]]:
     if not sent.recipients:
         raise BadNotification("Nobody active is in this audience.", field="audience")
     return Status(202, {"id": sent.id, "recipients": sent.recipients})
+
+
+def _steerable(request: HttpRequest, id: int) -> Broadcast:
+    """A broadcast, for who may send. Raises Problem."""
+    _require_broadcast(_caller(request))
+    made = Broadcast.objects.select_related("notification").filter(pk=id).first()
+    if made is None:
+        raise Problem(Code.NOT_FOUND, f"There is no broadcast {id}.", field="id")
+    return made
 
 
 def _state(made: Broadcast) -> dict[str, Any]:

@@ -44,6 +44,12 @@ class UnknownKey(BadNotification):
     code = Code.NOT_FOUND
 
 
+class WrongState(BadNotification):
+    """A broadcast that stands where this cannot be done; `allowed` names where it could."""
+
+    code = Code.CONFLICT
+
+
 def _problem(error: Exception) -> Problem:
     assert isinstance(error, BadNotification)
     return Problem(error.code, str(error), field=error.field, allowed=error.allowed)

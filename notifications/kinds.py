@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.template.loader import get_template
+from django.urls import reverse
 from django.utils import timezone
 
 from core.delivery.channel import Event, EventType, Keeps, Kind, Reader, Window
@@ -180,6 +181,18 @@ class BroadcastKind(Kind):
         return standing.progress_events(int(key))
 
 
+_STEER = "admin:signalbox_notifications_broadcast_steer"
+_CANCEL = ("cancel", "Cancel", "Reach nobody else?")
+_WITHDRAW = ("withdraw", "Cancel and withdraw", "Take it off every screen and out of every inbox?")
+_BUTTONS = {
+    "scheduled": (("pause", "Pause", ""), _CANCEL),
+    "sending": (("pause", "Pause", ""), _CANCEL, _WITHDRAW),
+    "paused": (("resume", "Resume", ""), _CANCEL, _WITHDRAW),
+    "done": (("withdraw", "Withdraw", _WITHDRAW[2]),),
+    "cancelled": (("withdraw", "Withdraw", _WITHDRAW[2]),),
+}
+
+
 def progress_html(pk: int, about: Mapping[str, Any]) -> str:
     """A broadcast's progress as its page shows it and as it is pushed."""
     total, written = about["total"], about["written"]
@@ -190,5 +203,6 @@ def progress_html(pk: int, about: Mapping[str, Any]) -> str:
         "written": written,
         "part": f"{min(written, total)}",
         "whole": f"{max(total, 1)}",
+        "buttons": [(reverse(_STEER, args=[pk, verb]), words, sure) for verb, words, sure in _BUTTONS.get(about["state"], ())],
     }
     return get_template("notifications/_progress.html").render(context)

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,7 +18,9 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_GET, require_POST
 
 from notifications import actions, inbox, policy, regions, rows, snoozing, undo
-from notifications.broadcasts.actions import ensure_items
+from notifications.broadcasts import actions as broadcasts
+from notifications.broadcasts.actions import ensure_item, ensure_items
+from notifications.errors import WrongState
 from notifications.kinds import counts_html, progress_html
 from notifications.models import Broadcast, InboxItem
 from notifications.rows import Row
@@ -151,6 +155,7 @@ def _item(request: HttpRequest, pk: int) -> InboxItem:
     if pk >= _KEY_LIMIT:
         raise Http404
     ensure_items(request.user)
+    ensure_item(request.user, pk)
     item = inbox.held(request.user, now=timezone.now()).select_related("notification__sender").filter(notification=pk).first()
     if item is None:
         raise Http404
@@ -340,3 +345,30 @@ def broadcast_progress(request: HttpRequest, pk: int) -> HttpResponse:
     context = {"broadcast": made, "channel": channel, "progress": progress_html(pk, about), "refetch": request.path}
     # live.js, asking for the region, gets the region.
     return render(request, f"notifications/{'_broadcast' if request.headers.get('Live-Refetch') else 'broadcast'}.html", context)
+
+
+_STEERING: dict[str, Callable[..., Broadcast]] = {
+    "pause": broadcasts.pause,
+    "resume": broadcasts.resume,
+    "cancel": broadcasts.cancel,
+    "withdraw": partial(broadcasts.cancel, withdraw=True),
+}
+
+
+@login_required
+@require_POST
+def broadcast_steer(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """Pause, resume, cancel, withdraw. Who comes too late is shown how it stands."""
+    if not policy.may_broadcast(request.user):
+        raise PermissionDenied if request.user.is_staff else Http404
+    made = Broadcast.objects.filter(pk=pk).first() if pk < _KEY_LIMIT else None
+    if made is None or verb not in _STEERING:
+        raise Http404
+    try:
+        _STEERING[verb](made, by=request.user)
+    except WrongState as error:
+        messages.warning(request, str(error))
+    if not request.headers.get("HX-Request"):
+        return HttpResponseRedirect(reverse("admin:signalbox_notifications_broadcast_progress", args=[pk]))
+    made.refresh_from_db()
+    return HttpResponse(progress_html(pk, {"state": made.state, "total": made.total, "written": made.written}))

@@ -5,7 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -14,7 +16,7 @@ from core.delivery.publishing import NewEvent, publish_many
 from core.jobs import wake
 from notifications import audiences, drafts, policy
 from notifications.audiences import Audience
-from notifications.errors import BadNotification
+from notifications.errors import BadNotification, WrongState
 from notifications.models import Broadcast, BroadcastChunk, InboxItem, Notification, Priority
 from notifications.rows import Row
 
@@ -98,6 +100,18 @@ def ensure_items(user: Any) -> None:
             )
 
 
+def ensure_item(user: Any, notification: int) -> None:
+    """Give a person her row of a broadcast that was stopped before the worker came to her: it stands on her screen, and she acts on it."""
+    stopped = Broadcast.objects.filter(
+        notification=notification, state__in=["paused", "cancelled"], sent_at__isnull=False, notification__withdrawn_at=None
+    )
+    for made in stopped.select_related("notification"):
+        if people_of(made).filter(pk=user.pk).exists():
+            InboxItem.objects.bulk_create(
+                [InboxItem(user=user, notification=made.notification, arrived_at=made.sent_at or made.created_at)], ignore_conflicts=True
+            )
+
+
 # --- sending ---
 
 
@@ -163,6 +177,63 @@ def _expire(pk: int, *, now: datetime) -> None:
         if claimed != 1:
             return
         Broadcast.objects.filter(pk=pk, state__in=["scheduled", "sending", "paused"]).update(state="cancelled", finished_at=now)
+        publish_many([NewEvent(made.channel, "broadcast.gone", {"id": made.notification_id}, key=str(made.notification_id))])
+
+
+# --- steering ---
+
+
+def pause(made: Broadcast, *, by: Any = None) -> Broadcast:
+    """Write no more rows for now, or do not begin. What is on screens stays there. Raises WrongState."""
+    return _steer(made.pk, {"sending": "paused", "scheduled": "paused"}, verb="paused", by=by)
+
+
+def resume(made: Broadcast, *, by: Any = None) -> Broadcast:
+    """Go on after the last chunk; begin where it had not begun. Raises WrongState."""
+    return _steer(made.pk, {"paused": "sending"}, verb="resumed", by=by)
+
+
+def cancel(made: Broadcast, *, withdraw: bool = False, by: Any = None) -> Broadcast:
+    """Reach nobody else. With `withdraw` it also leaves every screen and inbox; that may be said of one that is done. Raises WrongState."""
+    states = ["scheduled", "sending", "paused", *(["done", "cancelled"] if withdraw else [])]
+    verb = "cancelled and withdrawn" if withdraw else "cancelled"
+    return _steer(made.pk, dict.fromkeys(states, "cancelled"), verb=verb, withdraw=withdraw, by=by)
+
+
+def _steer(pk: int, states: dict[str, str], *, verb: str, by: Any, withdraw: bool = False) -> Broadcast:
+    """Lead a broadcast from one of these states to the next. A chunk that is being written is finished first: it holds the row."""
+    now = timezone.now()
+    with transaction.atomic():
+        made = Broadcast.objects.select_for_update(of=("self",)).select_related("notification").get(pk=pk)
+        if made.state not in states:
+            raise WrongState(f"A broadcast that is {made.state} cannot be {verb}.", field="state", allowed=sorted(states))
+        made.state = states[made.state]
+        if made.state == "sending" and made.sent_at is None:
+            # Paused before its time: it waits for it again, or is late and begins at the next sweep.
+            made.state = "scheduled"
+        made.finished_at = now if made.state == "cancelled" else None
+        made.save(update_fields=["state", "finished_at"])
+        if withdraw:
+            _withdraw_locked(made, now=now)
+        if by is not None:
+            _note(made, verb, by=by)
+        publish_many([_progress(made)])
+        wake("broadcasts_due")
+        return made
+
+
+def _note(made: Broadcast, verb: str, *, by: Any) -> None:
+    """The audit trail: the admin's own history of the broadcast."""
+    about = {"content_type": ContentType.objects.get_for_model(Broadcast), "object_id": str(made.pk), "object_repr": str(made)[:200]}
+    LogEntry.objects.create(user=by, action_flag=CHANGE, change_message=verb.capitalize() + ".", **about)
+
+
+def _withdraw_locked(made: Broadcast, *, now: datetime) -> None:
+    """Take it off screens and out of inboxes; once."""
+    if (
+        Notification.objects.filter(pk=made.notification_id, withdrawn_at=None).update(withdrawn_at=now, updated_at=now) == 1
+        and made.sent_at
+    ):
         publish_many([NewEvent(made.channel, "broadcast.gone", {"id": made.notification_id}, key=str(made.notification_id))])
 
 
