@@ -93,6 +93,7 @@ class Reader:
     name: str = ""
     session: str = ""  # hash of the session key; never the key
     guest: str = ""
+    address: str = ""  # of a guest
     share: str = ""
     language: str = "en"
     scopes: tuple[str, ...] | None = None  # None: not narrowed by a token

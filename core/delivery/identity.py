@@ -1,7 +1,7 @@
 """Who stands behind a handshake: sessions and users looked up for a whole batch of connects at once. Blocking."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -27,6 +27,17 @@ class Credential:
     session_key: str = ""
     token_digest: str = ""
     share: str = ""  # what a ticket named (core.delivery.tickets)
+    guest: str = ""  # who she is where she turns out to be nobody signed in (name_guests_by)
+    address: str = ""
+
+
+_guest_of: Callable[[Mapping[str, str]], str] = lambda cookies: ""  # noqa: E731
+
+
+def name_guests_by(guest_of: Callable[[Mapping[str, str]], str]) -> None:
+    """Let an app say who a guest is, by cookies that it signed ("": nobody it knows). It runs on the event loop: no I/O."""
+    global _guest_of
+    _guest_of = guest_of
 
 
 def credential(scope: Mapping[str, Any]) -> Credential:
@@ -37,9 +48,11 @@ def credential(scope: Mapping[str, Any]) -> Credential:
     try:
         cookies = SimpleCookie(header(scope, b"cookie") or "")
     except CookieError:
-        return Credential()
+        return Credential(address=(scope.get("client") or ("", 0))[0])
     morsel = cookies.get(settings.SESSION_COOKIE_NAME)
-    return Credential(morsel.value if morsel is not None and len(morsel.value) <= 64 else "")
+    session_key = morsel.value if morsel is not None and len(morsel.value) <= 64 else ""
+    guest = _guest_of({name: one.value for name, one in cookies.items()})
+    return Credential(session_key, guest=guest, address=(scope.get("client") or ("", 0))[0])
 
 
 def session_hash(session_key: str) -> str:
@@ -100,10 +113,10 @@ def _users(ids: Collection[Any]) -> dict[str, Any]:
 
 def _reader(one: Credential, content: Mapping[str, Any] | None, users: Mapping[str, Any]) -> Reader:
     if not content:
-        return Reader()
+        return Reader(guest=one.guest, address=one.address)
     user = users.get(str(content.get(SESSION_KEY)))
     if user is None or content.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS or not _session_is_of(user, content):
-        return Reader()
+        return Reader(guest=one.guest, address=one.address)
     return Reader(user=str(user.pk), name=user.get_username(), session=session_hash(one.session_key))
 
 

@@ -66,6 +66,7 @@ def post_message(room: Room, *, author: Person, text: str, client_id: str = "") 
                 text=text,
                 html=to_html(text),
                 client_id=client_id,
+                address=author.address if author.is_guest else "",
                 created_at=timezone.now(),
             )
             publish(room.channel, "message.put", event_data(message), key=str(message.pk))

@@ -25,8 +25,9 @@ from notifications.rooms import door, plain
 from notifications.rooms.actions import ClientIdTaken
 from notifications.rooms.door import Inside, NotMadeYet, SessionEnded, Visitor
 from notifications.rooms.lines import LineForm, LineOutlet
+from notifications.rooms.pace import TooFast
 from notifications.rooms.plain import BadFrame, Said
-from notifications.rooms.policy import NoSuchRoom, ReadOnly
+from notifications.rooms.policy import Muted, NoSuchRoom, ReadOnly
 from notifications.rooms.text import BadText, is_slug
 
 logger = logging.getLogger(__name__)
@@ -137,7 +138,8 @@ class RoomSocket(PlainSocket):
             return
         cookies = parse_cookie(header(self.scope, b"cookie") or "")
         try:
-            self.visitor = await on_executor(door.visitor, connection.credential, connection.reader, cookies)
+            who = connection.credential, connection.reader, cookies
+            self.visitor = await on_executor(door.visitor, *who, address=connection.address)
             await self.go_in(connection)
         except DatabaseError as error:
             logger.warning("plain socket %s refused, database unreachable: %s", connection.id, str(error).strip())
@@ -230,6 +232,10 @@ class RoomSocket(PlainSocket):
             self.say(connection, plain.refusal("client_id_taken", "You sent another message under this client_id."))
         except ReadOnly:
             self.say(connection, plain.refusal("read_only", "This room is archived."))
+        except Muted:
+            self.say(connection, plain.refusal("muted", "You may read here, and not write for now."))
+        except TooFast as error:
+            self.say(connection, plain.refusal("too_many", str(error)))
         except SessionEnded:
             hub.close(connection, 4401)
         except NoSuchRoom:

@@ -1,7 +1,7 @@
 """What a plain chat socket asks of the database: who comes, into which room, what was said there. Blocking."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.contrib.auth import get_user_model
 
@@ -10,7 +10,7 @@ from core.delivery import identity
 from core.delivery.channel import ChannelName, Reader
 from core.delivery.identity import Credential
 from core.delivery.position import Position
-from notifications.rooms import actions, history, plain, policy
+from notifications.rooms import actions, history, pace, plain, policy
 from notifications.rooms.models import Message, Room
 from notifications.rooms.people import Person, guest_of
 from notifications.rooms.plain import Said
@@ -47,10 +47,10 @@ class Inside:
         return ChannelName("room", str(self.room.pk))
 
 
-def visitor(credential: Credential, reader: Reader, cookies: Mapping[str, str]) -> Visitor:
+def visitor(credential: Credential, reader: Reader, cookies: Mapping[str, str], *, address: str = "") -> Visitor:
     """The session's user, the guest of the cookie, or a new guest."""
     user = get_user_model().objects.filter(pk=reader.user).first() if reader.user else None
-    person = Person.of_user(user) if user else guest_of(cookies) or Person.new_guest()
+    person = Person.of_user(user) if user else replace(guest_of(cookies) or Person.new_guest(), address=address)
     return Visitor(credential, reader, person)
 
 
@@ -90,7 +90,7 @@ def lines(inside: Inside, messages: Collection[Message]) -> Iterator[str]:
 def say(slug: str, visitor: Visitor, said: Said, *, may_open: bool) -> None:
     """Post into a room; where `may_open`, an unknown one is made first.
 
-    Raises SessionEnded, NoSuchRoom, ReadOnly, BadText, ClientIdTaken.
+    Raises SessionEnded, NoSuchRoom, ReadOnly, Muted, TooFast, BadText, ClientIdTaken.
     """
     if identity.readers({visitor.credential})[visitor.credential].user != visitor.reader.user:
         raise SessionEnded
@@ -98,4 +98,5 @@ def say(slug: str, visitor: Visitor, said: Said, *, may_open: bool) -> None:
         actions.clean_text(said.message)  # a refused text makes no room
         actions.open_room(slug, title=slug, access=Room.Access.GUESTS, owner=visitor.person)
     room = policy.room_for_member(slug, visitor.person)
+    pace.check(room, visitor.person)
     actions.post_message(room, author=visitor.person, text=said.message, client_id=said.client_id)

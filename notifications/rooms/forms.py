@@ -34,3 +34,14 @@ class RoomForm(forms.Form):
             self.add_error("slug", "Use a-z, 0-9, - and _, beginning with a letter or digit; the names of our own pages are taken.")
         elif Room.objects.filter(slug=slug).exists():
             self.add_error("slug", "There is a room at this address already.")
+
+
+class SettingsForm(forms.Form):
+    title = forms.CharField(label="Name", max_length=8 * TITLE_LENGTH, widget=forms.TextInput(attrs={"maxlength": TITLE_LENGTH}))
+    access = forms.ChoiceField(label="Who may come in", choices=Room.Access.choices)
+    slow_seconds = forms.IntegerField(
+        label="Slow mode", min_value=0, max_value=86_400, help_text="Seconds that one person waits between two messages; 0: none."
+    )
+    keep_days = forms.IntegerField(label="Days that messages are kept", min_value=0, max_value=36_500, help_text="0: for ever.")
+
+    clean_title = RoomForm.clean_title

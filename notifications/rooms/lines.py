@@ -77,7 +77,7 @@ class LineOutlet(Outlet):
         super().close(code)
 
     def _give_up(self) -> None:
-        self.send({"type": "websocket.close", "code": 1013})
+        self.send_close(1013)
         self.failed = True
 
     def _pump(self) -> None:

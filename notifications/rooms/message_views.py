@@ -28,6 +28,8 @@ def message(request: HttpRequest, slug: str, message_id: int) -> HttpResponse:
         return _done(request, room, message_id, person)
     except (policy.NoSuchRoom, actions.NoSuchMessage) as error:
         raise Http404 from error
+    except policy.Muted:
+        return HttpResponse("You may read here, and not write for now.", status=403, content_type="text/plain")
     except policy.ReadOnly:
         return HttpResponse("This room is archived.", status=403, content_type="text/plain")
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
@@ -20,10 +20,21 @@ class Person:
     key: str
     name: str
     user_id: Any = None
+    address: str = field(default="", compare=False)
 
     @property
     def is_guest(self) -> bool:
         return self.user_id is None
+
+    @property
+    def handle(self) -> str:
+        """How the core calls her among those who are present. No user's name has a tilde, so no guest can pass for one."""
+        return f"{self.name}~{self.key.removeprefix('guest:')}" if self.is_guest else self.name
+
+    @property
+    def whos(self) -> tuple[str, ...]:
+        """Under what names a room's restrictions may mean her: addresses mean guests only, since users share them."""
+        return whos(self.user_id, self.key, self.address)
 
     @classmethod
     def of_user(cls, user: Any) -> "Person":
@@ -35,6 +46,17 @@ class Person:
         return cls(f"guest:{secrets.token_hex(8)}", f"guest-{1000 + secrets.randbelow(9000)}")
 
 
+def whos(user: Any, key: str, address: str) -> tuple[str, ...]:
+    """What names somebody in a restriction: a user's key alone, a guest's key and address."""
+    return (key,) if user else (key, f"address:{address}")
+
+
+def guest_handle(cookies: Mapping[str, str]) -> str:
+    """The handle of the guest whom these cookies name, or nothing: for the core, which knows no guests."""
+    guest = guest_of(cookies)
+    return guest.handle if guest else ""
+
+
 def guest_cookie_name() -> str:
     # Like the session's: two copies on one host keep theirs apart by the port in the name.
     return settings.SESSION_COOKIE_NAME.replace("sessionid", "guest")
@@ -42,8 +64,11 @@ def guest_cookie_name() -> str:
 
 def guest_of(cookies: Mapping[str, str]) -> Person | None:
     """The guest whom these cookies name, if we signed them."""
+    ticket = cookies.get(guest_cookie_name(), "")
+    if not ticket:
+        return None
     try:
-        key, name = signing.loads(cookies.get(guest_cookie_name(), ""), salt=_SALT, max_age=_YEAR)
+        key, name = signing.loads(ticket, salt=_SALT, max_age=_YEAR)
     except (signing.BadSignature, TypeError, ValueError):
         return None
     return Person(key, name)
@@ -58,7 +83,7 @@ def visitor(request: HttpRequest) -> Person:
     """Who asks: the user, the guest known by cookie, or a new guest, to be handed to `remember`."""
     if request.user.is_authenticated:
         return Person.of_user(request.user)
-    return guest_of(request.COOKIES) or Person.new_guest()
+    return replace(guest_of(request.COOKIES) or Person.new_guest(), address=request.META.get("REMOTE_ADDR", ""))
 
 
 def remember(response: HttpResponse, request: HttpRequest, person: Person) -> HttpResponse:

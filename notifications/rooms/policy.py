@@ -4,9 +4,11 @@ from collections.abc import Collection
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
-from notifications.rooms.models import Membership, Room
-from notifications.rooms.people import Person
+from core.delivery.channel import Reader
+from notifications.rooms.models import Membership, Restriction, Room
+from notifications.rooms.people import Person, whos
 
 MODERATING = frozenset({Membership.Role.OWNER, Membership.Role.MODERATOR})
 
@@ -19,6 +21,10 @@ class ReadOnly(PermissionError):
     """The person may read this room, and nobody writes in it any more."""
 
 
+class Muted(PermissionError):
+    """The person may read this room, and not write in it for now."""
+
+
 def room_for_reader(slug: str, person: Person) -> Room:
     """The room of that address. Raises NoSuchRoom."""
     room = rooms_for(person).filter(slug=slug.lower()).first()
@@ -28,16 +34,24 @@ def room_for_reader(slug: str, person: Person) -> Room:
 
 
 def room_for_member(slug: str, person: Person) -> Room:
-    """The room of that address, to write in. Raises NoSuchRoom, ReadOnly."""
+    """The room of that address, to write in. Raises NoSuchRoom, ReadOnly, Muted."""
     room = room_for_reader(slug, person)
     if room.archived_at:
         raise ReadOnly(slug)
+    if in_force(Restriction.Kind.MUTE).filter(room=room, who__in=person.whos).exists():
+        raise Muted(slug)
     return room
 
 
 def rooms_for(person: Person) -> QuerySet[Room]:
     """The rooms that this person may read."""
-    return Room.objects.filter(_open_to(person))
+    banned = in_force(Restriction.Kind.BAN).filter(who__in=person.whos)
+    return Room.objects.filter(_open_to(person)).exclude(pk__in=banned.values("room_id"))
+
+
+def in_force(kind: Restriction.Kind) -> QuerySet[Restriction]:
+    """The restrictions of a kind that hold now."""
+    return Restriction.objects.filter(Q(until=None) | Q(until__gt=timezone.now()), kind=kind)
 
 
 def names(user: str, *, count: int = 5) -> list[str]:
@@ -68,18 +82,25 @@ def _open_to_user(user_id: Any) -> Q:
     return Q(access__in=[Room.Access.GUESTS, Room.Access.PUBLIC]) | Q(pk__in=own)
 
 
-def readable(users: Collection[str], keys: Collection[str]) -> set[tuple[str, str]]:
-    """Of users (primary keys as text; empty for a guest) and room keys, the pairs that may read. At most two queries."""
+def readable(readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
+    """Of readers and room keys, the pairs that may read. At most three queries."""
     pks = [int(key) for key in keys if is_key(key)]
     access = {str(pk): kind for pk, kind in Room.objects.filter(pk__in=pks).values_list("pk", "access")}
     closed = [key for key, kind in access.items() if kind == Room.Access.MEMBERS]
-    members = _memberships([user for user in users if user], closed) if closed else set()
+    members = _memberships([reader.user for reader in readers if reader.user], closed) if closed else set()
+    banned = {(who, str(room)) for who, room in in_force(Restriction.Kind.BAN).filter(room_id__in=pks).values_list("who", "room_id")}
     return {
-        (user, key)
+        (reader, key)
         for key, kind in access.items()
-        for user in users
-        if kind == Room.Access.GUESTS or (user and kind == Room.Access.PUBLIC) or (user, key) in members
+        for reader in readers
+        if kind == Room.Access.GUESTS or (reader.user and kind == Room.Access.PUBLIC) or (reader.user, key) in members
+        if not banned or not any((who, key) in banned for who in _whos(reader))
     }
+
+
+def _whos(reader: Reader) -> tuple[str, ...]:
+    guest = reader.guest.rpartition("~")[2]
+    return whos(reader.user, f"user:{reader.user}" if reader.user else f"guest:{guest}", reader.address)
 
 
 def _memberships(users: list[str], keys: list[str]) -> set[tuple[str, str]]:

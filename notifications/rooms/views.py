@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_GET, require_http_methods
 
-from notifications.rooms import actions, history, policy
+from notifications.rooms import actions, history, pace, policy
 from notifications.rooms.forms import RoomForm
 from notifications.rooms.kinds import drawn_row
 from notifications.rooms.models import Message, Room
@@ -145,9 +145,16 @@ def _post(request: HttpRequest, room: Room, person: Person) -> HttpResponse:
     text = request.POST.get("text", "")
     try:
         room = policy.room_for_member(room.slug, person)
+        pace.check(room, person)
         actions.post_message(room, author=person, text=text, client_id=request.POST.get("client_id", ""))
     except policy.ReadOnly:
         return _refused(request, room, person, text=text, error="This room is archived.", status=403)
+    except policy.Muted:
+        return _refused(request, room, person, text=text, error="You may read here, and not write for now.", status=403)
+    except pace.TooFast as error:
+        refused = _refused(request, room, person, text=text, error=str(error), status=429)
+        refused["Retry-After"] = str(error.wait)
+        return refused
     except BadText as error:
         return _refused(request, room, person, text=text, error=str(error), status=422)
     except actions.ClientIdTaken:

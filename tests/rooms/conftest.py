@@ -9,7 +9,7 @@ from django.test import Client
 from core.delivery import sequencer
 from core.delivery.hub import hub
 from core.models import Event
-from notifications.rooms import actions
+from notifications.rooms import actions, pace
 from notifications.rooms.models import Membership, Message, Room
 from notifications.rooms.people import Person
 
@@ -87,3 +87,10 @@ def cookies_of() -> Callable[[Any], str]:
         return "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def rested() -> None:
+    """Nobody has said anything yet, as far as rates know."""
+    for rate in (pace.USERS, pace.GUESTS, pace.ADDRESSES):
+        rate.forget()

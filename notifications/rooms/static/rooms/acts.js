@@ -21,6 +21,12 @@ function open(button) {
   menu.querySelector("[data-edit]").hidden = !own;
   menu.querySelector("[data-edit]").href = address();
   menu.querySelector("[data-delete]").hidden = !own && !("moderates" in room.dataset);
+  const moderation = menu.querySelector("[data-moderate]");
+  if (moderation) {
+    moderation.hidden = own;
+    moderation.elements.message.value = message.id.slice(2);
+    moderation.querySelector("[data-guests]").hidden = !message.dataset.author.startsWith("guest:");
+  }
   menu.showPopover();
   const { bottom, right } = button.getBoundingClientRect();
   menu.style.top = `${Math.max(8, Math.min(bottom + 4, innerHeight - menu.offsetHeight - 8))}px`;

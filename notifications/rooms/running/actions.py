@@ -1,0 +1,133 @@
+"""Running a room: its name, who is in it and as what, who must be quiet or stay away. Each change of access has it checked at once."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.utils import timezone
+
+from core.delivery.authority import recheck_channel
+from notifications.rooms.models import Membership, Message, Restriction, Room
+from notifications.rooms.people import Person
+from notifications.rooms.text import clean_title
+
+REMOVED_FOR = timedelta(minutes=10)  # who is sent out of a room that is open to her comes back after this
+
+
+class NotPossible(ValueError):
+    """It cannot be done; the text says why."""
+
+
+def settle(room: Room, *, title: str, access: str, slow_seconds: int, keep_days: int) -> None:
+    """Give a room another name, openness, pace and memory. Raises BadText."""
+    room.title, room.access, room.slow_seconds, room.keep_days = clean_title(title), access, slow_seconds, keep_days
+    with transaction.atomic():
+        room.save(update_fields=["title", "access", "slow_seconds", "keep_days"])
+        recheck_channel(room.channel)
+
+
+def archive(room: Room, *, archived: bool) -> None:
+    """Close a room for writing, or open it again."""
+    room.archived_at = timezone.now() if archived else None
+    room.save(update_fields=["archived_at"])
+
+
+def invite(room: Room, *, username: str) -> None:
+    """Make somebody a member, whatever kept her out before. Raises NotPossible."""
+    user = None if "\0" in username else get_user_model().objects.filter(username=username[:150], is_active=True).first()
+    if user is None:
+        raise NotPossible("Nobody has this user name.")
+    with transaction.atomic():
+        room.restrictions.filter(who=f"user:{user.pk}", kind=Restriction.Kind.BAN).delete()
+        Membership.objects.get_or_create(room=room, user=user)
+
+
+def join(room: Room, person: Person) -> None:
+    """Become a member of a room that one may read: it counts what one has not read."""
+    if not person.is_guest:
+        Membership.objects.get_or_create(room=room, user_id=person.user_id)
+
+
+def leave(room: Room, *, user_id: Any) -> None:
+    """Stop being a member. Raises NotPossible for the last owner."""
+    with transaction.atomic():
+        member = _member_locked(room, user_id)
+        _keep_an_owner(room, member)
+        member.delete()
+        recheck_channel(room.channel)
+
+
+def set_role(room: Room, *, user_id: Any, role: str) -> None:
+    """Make a member an owner, moderator or plain member. Raises NotPossible."""
+    if role not in Membership.Role.values:
+        raise NotPossible("There is owner, moderator and member.")
+    with transaction.atomic():
+        member = _member_locked(room, user_id)
+        if role != Membership.Role.OWNER:
+            _keep_an_owner(room, member)
+        member.role = role
+        member.save(update_fields=["role"])
+
+
+def remove(room: Room, *, who: str, name: str) -> None:
+    """Send somebody out: of a members' room until she is invited, of an open one for REMOVED_FOR. Raises NotPossible."""
+    until = timezone.now() + REMOVED_FOR if room.access != Room.Access.MEMBERS else None
+    with transaction.atomic():
+        _restrict(room, who=who, name=name, kind=Restriction.Kind.BAN, until=until)
+
+
+def ban(room: Room, *, who: str, name: str) -> None:
+    """Keep somebody out for good: a person's key, or `address:...` for all guests from there. Raises NotPossible."""
+    with transaction.atomic():
+        _restrict(room, who=who, name=name, kind=Restriction.Kind.BAN, until=None)
+
+
+def mute(room: Room, *, who: str, name: str, seconds: int) -> None:
+    """Let somebody read and not write for this long. Raises NotPossible."""
+    until = timezone.now() + timedelta(seconds=seconds)
+    with transaction.atomic():
+        _restrict(room, who=who, name=name, kind=Restriction.Kind.MUTE, until=until)
+
+
+def lift(room: Room, *, restriction_id: int) -> None:
+    """Take a restriction back."""
+    room.restrictions.filter(pk=restriction_id).delete()
+
+
+def forget_old() -> int:
+    """Delete the messages that their rooms keep no longer, and restrictions that ended. Returns how many messages."""
+    now, gone = timezone.now(), 0
+    Restriction.objects.filter(until__lt=now).delete()
+    for room in Room.objects.filter(keep_days__gt=0):
+        old = Message.objects.filter(room=room, created_at__lt=now - timedelta(days=room.keep_days), offset__isnull=False)
+        while portion := list(old.values_list("pk", flat=True)[:1000]):
+            Message.objects.filter(pk__in=portion).delete()
+            gone += len(portion)
+    return gone
+
+
+def _restrict(room: Room, *, who: str, name: str, kind: Restriction.Kind, until: datetime | None) -> None:
+    user = who.removeprefix("user:") if who.startswith("user:") else None
+    member = room.memberships.filter(user_id=user).first() if user else None
+    if member is not None and member.role == Membership.Role.OWNER:
+        raise NotPossible("An owner cannot be sent away or muted.")
+    Restriction.objects.update_or_create(room=room, who=who, kind=kind, defaults={"until": until, "name": name})
+    if kind == Restriction.Kind.BAN:
+        if member is not None:
+            member.delete()
+        recheck_channel(room.channel)
+
+
+def _member_locked(room: Room, user_id: Any) -> Membership:
+    # The owners together: two who leave at once must not both take the other for the one who stays.
+    rows = list(room.memberships.select_for_update().filter(role=Membership.Role.OWNER).order_by("pk"))
+    member = next((row for row in rows if row.user_id == user_id), None) or room.memberships.filter(user_id=user_id).first()
+    if member is None:
+        raise NotPossible("This person is no member of the room.")
+    return member
+
+
+def _keep_an_owner(room: Room, member: Membership) -> None:
+    if member.role == Membership.Role.OWNER and room.memberships.filter(role=Membership.Role.OWNER).count() == 1:
+        raise NotPossible("A room needs an owner: make somebody else one first.")
