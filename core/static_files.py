@@ -1,5 +1,7 @@
 """Static files from the finders, served by the web process itself wherever no nginx stands in front of it."""
 
+from io import BytesIO
+
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from whitenoise.middleware import WhiteNoiseMiddleware
@@ -32,7 +34,10 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
         file = self.find_file(request.path_info)
         if file is None:
             return None
-        streamed = self.serve(file, request)
-        answer = HttpResponse(b"".join(streamed), status=streamed.status_code, headers=dict(streamed.items()))
-        streamed.close()
+        found = file.get_response(request.method, request.META)
+        # Read here: closing Django's own FileResponse would announce the end of the request, a second time.
+        with found.file or BytesIO() as content:
+            answer = HttpResponse(content.read(), status=int(found.status), headers=dict(found.headers))
+        if not any(name.lower() == "content-type" for name, _ in found.headers):
+            del answer["Content-Type"]
         return answer

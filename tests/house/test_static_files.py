@@ -68,6 +68,18 @@ def test_a_part_of_a_file_can_be_asked_for():
     assert (part.status_code, len(part.content)) == (206, 10)
 
 
+def test_an_answer_without_content_claims_no_type():
+    first = Client().get(f"/static/{NEEDED[0]}")
+    again = Client().get(f"/static/{NEEDED[0]}", headers={"if-none-match": first.headers["ETag"]})
+    assert "Content-Type" not in again.headers
+
+
+def test_only_the_head_of_a_file_can_be_asked_for():
+    head = Client().head(f"/static/{NEEDED[0]}")
+    assert (head.status_code, head.content) == (200, b"")
+    assert int(head.headers["Content-Length"]) > 10_000
+
+
 def test_writing_to_a_file_is_refused():
     assert Client().post(f"/static/{NEEDED[0]}").status_code == 405
 
