@@ -60,7 +60,7 @@ class SocketConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no ty
             await self.base_send({"type": "websocket.close", "code": 4403})
             return False
         if hub.draining:
-            await self.base_send({"type": "websocket.close", "code": 1012})
+            Outlet(self.base_send, credit=settings.CREDIT).close(1012)
             return False
         return True
 

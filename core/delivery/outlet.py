@@ -14,11 +14,14 @@ from core.delivery import wire
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
+def _protocol_of(send: Send) -> Any:
+    # uvicorn: a bound method of the protocol. Daphne: partial(server.handle_reply, protocol).
+    return getattr(send, "__self__", None) or next(iter(getattr(send, "args", ())), None)
+
+
 def transport_of(send: Send) -> Any:
     """The transport behind a server's `send`, or None for a server that we do not know."""
-    # uvicorn: a bound method of the protocol. Daphne: partial(server.handle_reply, protocol).
-    protocol = getattr(send, "__self__", None) or next(iter(getattr(send, "args", ())), None)
-    return getattr(protocol, "transport", None)
+    return getattr(_protocol_of(send), "transport", None)
 
 
 def bytes_held(transport: Any) -> int:
@@ -87,9 +90,18 @@ class Outlet:
         if retry_ms is not None and self.has_credit:
             self.send_text(wire.signal_closing(retry_ms))
         if self.has_credit:
-            self.send({"type": "websocket.close", "code": code})
+            self.send_close(code)
         else:
             self.abort()
+
+    def send_close(self, code: int) -> None:
+        """Hand over a WebSocket's close frame; call only with credit."""
+        # Daphne has Autobahn's sendClose do it, which raises at 1012 and 1013; what that one calls takes every code.
+        send_frame = getattr(_protocol_of(self._send), "sendCloseFrame", None)
+        if send_frame is None:
+            self.send({"type": "websocket.close", "code": code})
+        else:
+            send_frame(code=code, isReply=False)
 
     def send(self, message: MutableMapping[str, Any]) -> None:
         """Hand over one message; call only with credit. Without a task, unless the server makes us wait."""

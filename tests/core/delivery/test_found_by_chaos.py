@@ -1,6 +1,8 @@
 """What `make chaos` found once: the smallest test of each defect."""
 
 import asyncio
+import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,8 @@ from core.delivery.position import Position
 from core.delivery.publishing import publish
 from core.delivery.sse import event_stream
 from tests.support.live import live_client
+from tests.support.servers import make_site
+from tests.support.wire_client import socket_client
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("running_hub")]
 A = ChannelName("testlog", "a")
@@ -105,3 +109,15 @@ async def test_a_request_that_waits_is_answered_when_the_process_drains() -> Non
         await hub.drain(0)
         await request
     assert sent[0]["status"] == 200
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("server", ["daphne", "uvicorn"])
+async def test_a_stop_closes_with_1012_on_both_servers(server: str, tmp_path: Path) -> None:
+    """Daphne refuses to send that code (and 1013): clients found a dead socket at the end, and slow ones were never let go."""
+    site = make_site(tmp_path, DJANGO_SETTINGS_MODULE="tests.support.settings")
+    with site.web(server=server) as web:
+        async with socket_client(web.socket_url, positions={"testlog:a": "0:0"}) as client:
+            await client.resume()
+            web.send(signal.SIGTERM)
+            await client.until(lambda me: me.closed == 1012)
