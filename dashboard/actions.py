@@ -25,7 +25,7 @@ from core import jobs
 from core.delivery import authority
 from core.delivery.publishing import NewEvent, publish, publish_many
 from core.errors import Code, Problem
-from dashboard import history, store, values, widgets
+from dashboard import history, rollups, store, values, widgets
 from dashboard.models import Dashboard, Sample, ShareLink, Source, Widget
 from dashboard.store import Line, Row, Target
 from dashboard.widgets.base import View
@@ -66,7 +66,9 @@ def record_many(new: Mapping[str, object] | Iterable[NewValue], *, now: datetime
     with transaction.atomic(using=_alias()):
         targets = store.targets([item.widget for item in asked])
         rows = [_checked(item, targets[store.reference(item.widget)], moment) for item in asked]
-        _announce(store.write(rows))
+        lines = store.write(rows)
+        rollups.note_late({line.pk: line.ids for line in lines}, now=moment)
+        _announce(lines)
     return len(rows)
 
 

@@ -73,9 +73,13 @@ class WidgetForm(_Titled):
     )
     grace = forms.FloatField(label="Late after another", min_value=0, max_value=1e7, required=False, help_text="Seconds.")
 
+    keep = forms.IntegerField(
+        label="Keep every value for", min_value=1, max_value=10_000, required=False, help_text="Hours; after that charts show summaries."
+    )
+
     def __init__(self, data: Any, *, widget: Widget) -> None:
         self.widget, self.kind = widget, widgets.of(widget.kind)
-        plain = {name: getattr(widget, name) for name in ("title", "slug", "columns", "rows", "order", "interval", "grace")}
+        plain = {name: getattr(widget, name) for name in ("title", "slug", "columns", "rows", "order", "interval", "grace", "keep")}
         own = {f"own_{name}": _written(value) for name, value in widget.config.items()}
         source = getattr(widget, "source", None) if widget.pk else None
         came = {"source": source.kind, "source_config": _written(source.config)} if source else {}
@@ -116,6 +120,7 @@ class WidgetForm(_Titled):
         for name in ("title", "slug", "columns", "rows", "interval", "grace", "config"):
             setattr(widget, name, self.cleaned_data[name])
         widget.order = self.cleaned_data["order"] or 0
+        widget.keep = self.cleaned_data["keep"] or widget.keep
         return widget
 
 

@@ -2,21 +2,20 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from django.db import connections, router
-from django.db.models import Count, F, Max, Min, QuerySet
+from django.db.models import Count, F, Max, Min, QuerySet, Sum
 from django.utils import timezone
 
-from dashboard import values
-from dashboard.models import Sample, Series
+from dashboard import rollups, values
+from dashboard.models import Rollup, Sample, Series, Widget
 from dashboard.widgets.base import Point, View
 
 SECOND = 1_000_000
-KEEP = 48 * 3600 * SECOND
 KEEP_NEWEST = 60  # samples of a series that stay however old they are: a tile shows its last values, and they must not change unannounced
 _AT_ONCE = 200  # SQLite takes 500 SELECTs in one statement, and a series needs two
 
@@ -88,35 +87,111 @@ class Stretch:
 
 
 def stretch(series: Collection[int], *, start: int, end: int, width: int) -> Stretch:
-    """What a chart of `width` pixels shows of these series: all samples, or the lowest and highest of each bucket."""
+    """What a chart of `width` pixels shows of these series: all samples, or the lowest and highest of each bucket.
+
+    Where samples were rolled up the rollups are read, which also reach further back than samples are kept.
+    """
+    step = max(1, (end - start) // width)
+    span = rollups.span_for(step)
+    standing = rollups.rolled(series) if span else {}
+    if any(rolled_to > start for rolled_to, _ in standing.values()):
+        return _long(start, end, width, span, standing)
     inside = Sample.objects.filter(series__in=series, at__gte=start, at__lte=end)
     counts = inside.values("series").annotate(count=Count("pk")).order_by()
-    most = max((row["count"] for row in counts), default=0)
-    step = 0 if most <= 2 * width else max(1, (end - start) // width)
+    few = max((row["count"] for row in counts), default=0) <= 2 * width
     points: dict[int, list[tuple[int, float]]] = {pk: [] for pk in series}
-    for pk, at, value in _buckets(inside, step) if step else inside.order_by("at").values_list("series", "at", "value"):
+    for pk, at, value in inside.order_by("at").values_list("series", "at", "value") if few else _buckets(inside, step):
         points[pk].append((at, value))
-    return Stretch(start, end, step, points)
+    return Stretch(start, end, 0 if few else step, points)
 
 
 def _buckets(inside: QuerySet[Sample], step: int) -> Iterator[tuple[int, int, float]]:
-    extremes = {"first": Min("at"), "last": Max("at"), "low": Min("value"), "high": Max("value")}
-    rows: Any = inside.annotate(bucket=F("at") / step).values("series", "bucket").annotate(**extremes).order_by("bucket")
+    rows: Any = inside.annotate(bucket=F("at") / step).values("series", "bucket").annotate(**_EXTREMES).order_by("bucket")
     for row in rows:
-        yield row["series"], row["first"], row["low"]
-        if row["last"] > row["first"]:
-            yield row["series"], row["last"], row["high"]
+        for at, value in _both_ends([row], 0, 0):
+            yield row["series"], at, value
 
 
-def trim(*, now: int, keep: int = KEEP, keep_newest: int = KEEP_NEWEST) -> int:
-    """Delete samples older than `keep`, but never the newest ones of a series. Returns how many went."""
+_EXTREMES = {"first": Min("at"), "last": Max("at"), "low": Min("value"), "high": Max("value")}
+
+
+def _long(start: int, end: int, width: int, span: int, standing: Mapping[int, tuple[int, Sequence[tuple[int, int]]]]) -> Stretch:
+    """A stretch that reaches into what was rolled up."""
+    step = max(1, (end - start) // width)
+    kept = _rolled_counts(standing, start, end)
+    inside = {pk: Sample.objects.filter(series=pk, at__gte=start, at__lte=end) for pk in standing}
+    # Counted no further than matters: a month of seconds takes long to count.
+    few = {pk: rows.values("pk")[: 2 * width + 1].count() for pk, rows in inside.items()}
+    if all(few[pk] <= 2 * width and kept.get(pk, 0) <= few[pk] for pk in standing):
+        return Stretch(start, end, 0, {pk: list(rows.order_by("at").values_list("at", "value")) for pk, rows in inside.items()})
+    return Stretch(start, end, step, {pk: _reduced(pk, start, end, step, span, *known) for pk, known in standing.items()})
+
+
+def _rolled_counts(series: Collection[int], start: int, end: int) -> dict[int, int]:
+    """How many samples the whole hours inside stood for when they were rolled."""
+    rows = Rollup.objects.filter(series__in=series, span=3600, start__gte=start, start__lte=end - rollups.HOUR)
+    return {row["series"]: row["samples"] for row in rows.values("series").annotate(samples=Sum("count")).order_by()}
+
+
+def _reduced(
+    pk: int, start: int, end: int, step: int, span: int, rolled_to: int, due: Sequence[tuple[int, int]]
+) -> list[tuple[int, float]]:
+    """One series, from rollups up to `rolled_to` but for what is due, else from samples."""
+    points: list[tuple[int, float]] = []
+    for first, last, is_rolled in _parts(start, end, rolled_to, due):
+        points += _from_rollups(pk, first, last, step, span) if is_rolled else _from_samples(pk, first, last, step)
+    return points
+
+
+def _parts(start: int, end: int, rolled_to: int, due: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, bool]]:
+    """`[start, end]` cut into stretches `[first, last)` that are read from rollups (True) or from samples."""
+    at, stop = start, end + 1
+    for first, last in [*due, (rolled_to, stop)]:
+        if at < min(first, rolled_to, stop):
+            yield at, min(first, rolled_to, stop), True
+            at = min(first, rolled_to, stop)
+        if at < min(last, stop):
+            yield at, min(last, stop), False
+            at = min(last, stop)
+
+
+def _from_rollups(pk: int, first: int, last: int, step: int, span: int) -> list[tuple[int, float]]:
+    low, high = Min("low"), Max("high")
+    rows = Rollup.objects.filter(series=pk, span=span, start__gte=first - span * SECOND + 1, start__lt=last)
+    buckets: Any = (
+        rows.annotate(bucket=F("start") / step).values("bucket").annotate(first=Min("start"), last=Max("start"), low=low, high=high)
+    )
+    return _both_ends(buckets.order_by("bucket"), first, span * SECOND)
+
+
+def _from_samples(pk: int, first: int, last: int, step: int) -> list[tuple[int, float]]:
+    rows: Any = Sample.objects.filter(series=pk, at__gte=first, at__lt=last).annotate(bucket=F("at") / step)
+    return _both_ends(rows.values("bucket").annotate(**_EXTREMES).order_by("bucket"), first, 0)
+
+
+def _both_ends(buckets: Iterable[Mapping[str, Any]], first: int, length: int) -> list[tuple[int, float]]:
+    """The lowest and the highest value of each bucket, at its two ends."""
+    points: list[tuple[int, float]] = []
+    for row in buckets:
+        begin, over = max(row["first"], first), row["last"] + (length // 2)
+        points.append((begin, row["low"]))
+        if over > begin and (row["high"] != row["low"] or row["last"] > row["first"]):
+            points.append((over, row["high"]))
+    return points
+
+
+def trim(*, now: int, keep_newest: int = KEEP_NEWEST) -> int:
+    """Delete samples older than their widget keeps them; never a series' newest, nor what is not rolled up. Returns how many went."""
     gone = 0
-    for pk in Series.objects.filter(samples__at__lt=now - keep).distinct().values_list("pk", flat=True):
-        samples = Sample.objects.filter(series=pk)
-        stays = samples.order_by("-at").values_list("at", flat=True)[keep_newest - 1 : keep_newest].first()
-        if stays is not None:
-            gone += samples.filter(at__lt=min(stays, now - keep)).delete()[0]
-    return gone
+    for hours in set(Widget.objects.values_list("keep", flat=True)):
+        old = now - hours * rollups.HOUR
+        rows = Series.objects.filter(widget__keep=hours, samples__at__lt=old).distinct()
+        for pk, rolled_to in rows.values_list("pk", "rolled_to"):
+            samples = Sample.objects.filter(series=pk)
+            stays = samples.order_by("-at").values_list("at", flat=True)[keep_newest - 1 : keep_newest].first()
+            if stays is not None:
+                gone += samples.filter(at__lt=min(stays, old, rolled_to)).delete()[0]
+    return gone + rollups.trim(now=now)
 
 
 def newest_times(series: Collection[int]) -> dict[int, int]:

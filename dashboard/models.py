@@ -94,6 +94,7 @@ class Widget(models.Model):
     grace = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0)])
     state = models.CharField(max_length=10, choices=State, default=State.OK)
     error = models.CharField(max_length=300, default="", blank=True)
+    keep = models.PositiveSmallIntegerField(default=48, validators=[MinValueValidator(1), MaxValueValidator(10_000)])  # hours of samples
     revision = models.PositiveIntegerField(default=1)  # one up with every save, as on Dashboard
 
     class Meta:
@@ -113,6 +114,7 @@ class Series(models.Model):
 
     widget = models.ForeignKey(Widget, on_delete=models.CASCADE, related_name="series")
     name = models.CharField(max_length=64, default="", blank=True)
+    rolled_to = models.BigIntegerField(default=0)  # before this time the rollups stand for the samples, but for RollupDue
 
     class Meta:
         verbose_name_plural = "series"
@@ -158,6 +160,17 @@ class Rollup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.span} s from {self.start}"
+
+
+class RollupDue(models.Model):
+    """Samples came for hours that may have been rolled up already. Whole hours, in microseconds."""
+
+    series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="due_rollups")
+    start = models.BigIntegerField()
+    end = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.series} from {self.start}"
 
 
 class Source(models.Model):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from core import jobs
 from core.delivery.hub import hub
 from core.tokens import make_token
 from dashboard.actions import save_dashboard, save_widget
@@ -86,9 +87,11 @@ def page(owner: Any, signed_in: Callable[[Any], Client]) -> Callable[[str], Page
 
 @pytest.fixture
 async def running_hub() -> AsyncIterator[None]:
-    await hub.start()
-    yield
-    await hub.stop()
+    """The hub at work, and no jobs beside it: SQLite has one writer, and they would meet the tests'."""
+    with jobs.collected():
+        await hub.start()
+        yield
+        await hub.stop()
 
 
 @pytest.fixture

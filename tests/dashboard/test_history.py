@@ -1,12 +1,13 @@
 """What is kept, how much of it is read, and what is trimmed."""
 
+import time
 from typing import Any
 
 import pytest
 
-from dashboard import history
-from dashboard.actions import NewValue, record_many
-from dashboard.models import Sample, Series, Widget
+from dashboard import history, rollups, values
+from dashboard.actions import NewValue, record, record_many
+from dashboard.models import Rollup, RollupDue, Sample, Series, Widget
 from tests.dashboard.conftest import NOW, at
 
 pytestmark = pytest.mark.django_db
@@ -43,15 +44,113 @@ def test_hundreds_of_series_are_read_by_few_queries(chart: Widget, django_assert
     assert len(views) == 450
 
 
-def test_trimming_keeps_what_is_young_and_the_newest_of_each_series(chart: Widget) -> None:
-    old, young = fill(chart, range(100), "old"), fill(chart, range(3600, 3700), "young")
-    gone = history.trim(now=NOON + 3650 * SECOND, keep=100 * SECOND, keep_newest=10)
-    assert gone == 90
+HOUR = rollups.HOUR
+EIGHT = NOON - NOON % HOUR + HOUR  # the whole hour after the tests' now
+
+
+def later(hours: float) -> Any:
+    return values.moment(EIGHT + int(hours * HOUR))
+
+
+def keep(widget: Widget, hours: int) -> None:
+    Widget.objects.filter(pk=widget.pk).update(keep=hours)
+
+
+def many(widget: Widget, start: int, count: int, *, every: int = 1) -> int:
+    """Samples from a whole hour on, without announcing them; returns the series."""
+    one, _ = Series.objects.get_or_create(widget=widget, name="s")
+    Sample.objects.bulk_create(
+        [Sample(series=one, at=start + number * every * SECOND, value=(number * 7919) % 1000) for number in range(count)], batch_size=5000
+    )
+    return one.pk
+
+
+def test_trimming_keeps_what_is_young_what_is_not_rolled_and_the_newest_of_each_series(chart: Widget) -> None:
+    old, young = fill(chart, range(100), "old"), fill(chart, range(7200, 7300), "young")
+    keep(chart, 1)
+    assert history.trim(now=EIGHT + 2 * HOUR, keep_newest=10) == 0, "nothing is rolled yet"
+    rollups.roll_up(now=later(0.5))
+    assert history.trim(now=EIGHT + 2 * HOUR, keep_newest=10) == 90
+    assert history.trim(now=EIGHT + 2 * HOUR, keep_newest=10) == 0
     assert Sample.objects.filter(series=young).count() == 100
     assert list(Sample.objects.filter(series=old).order_by("at").values_list("value", flat=True)) == [float(n) for n in range(90, 100)]
 
 
-def test_trimming_twice_takes_nothing_more(chart: Widget) -> None:
-    fill(chart, range(100), "old")
-    for expected in (40, 0):
-        assert history.trim(now=NOON + 7200 * SECOND, keep=3600 * SECOND) == expected
+def test_rollups_say_what_the_samples_amount_to(chart: Widget) -> None:
+    pk = many(chart, EIGHT, 3600)
+    assert rollups.roll_up(now=later(1.2)) == 0, "the hour has not settled"
+    assert rollups.roll_up(now=later(1.3)) == 1
+    assert rollups.roll_up(now=later(1.3)) == 0
+    for span in rollups.SPANS:
+        assert Rollup.objects.filter(series=pk, span=span).count() == 3600 // span
+        for row in Rollup.objects.filter(series=pk, span=span):
+            inside = Sample.objects.filter(at__gte=row.start, at__lt=row.start + span * SECOND).order_by("at")
+            numbers = [one.value for one in inside]
+            assert (row.low, row.high, row.last, row.count) == (min(numbers), max(numbers), numbers[-1], span)
+            assert row.mean == pytest.approx(sum(numbers) / span)
+
+
+def test_a_late_sample_is_drawn_at_once_and_rolled_again(chart: Widget) -> None:
+    pk = many(chart, EIGHT, 7200)
+    rollups.roll_up(now=later(2.3))
+    record(chart, 5000, later(0.5), series="s", now=later(2.3))
+    asked = {"start": EIGHT, "end": EIGHT + 2 * HOUR, "width": 60}
+    for _ in range(2):
+        drawn = history.stretch([pk], **asked)
+        assert max(value for _, value in drawn.series[pk]) == 5000
+        assert [at for at, _ in drawn.series[pk]] == sorted(at for at, _ in drawn.series[pk])
+        rollups.roll_up(now=later(2.3))
+    assert (RollupDue.objects.count(), Rollup.objects.filter(high=5000).count()) == (0, 4)
+
+
+def test_a_late_sample_does_not_empty_an_hour_whose_samples_were_trimmed(chart: Widget) -> None:
+    pk = many(chart, EIGHT, 3600)
+    keep(chart, 1)
+    rollups.roll_up(now=later(5))
+    history.trim(now=EIGHT + 5 * HOUR)
+    record(chart, 7, later(0.1), series="s", now=later(5))
+    rollups.roll_up(now=later(5))
+    assert Rollup.objects.get(series=pk, span=3600).count == 3600
+
+
+def test_long_charts_are_the_same_from_rollups_as_from_samples(chart: Widget) -> None:
+    pk = many(chart, EIGHT, 4 * 3600)
+    asked = {"start": EIGHT + 100 * SECOND, "end": EIGHT + 4 * HOUR - SECOND, "width": 100}
+    before = history.stretch([pk], **asked)
+    rollups.roll_up(now=later(3.5))
+    after = history.stretch([pk], **asked)
+    assert before.step == after.step > 0
+    assert max(v for _, v in after.series[pk]) == max(v for _, v in before.series[pk])
+    assert abs(len(after.series[pk]) - len(before.series[pk])) <= 4
+
+
+def test_few_samples_are_drawn_as_they_are_however_long_ago(chart: Widget) -> None:
+    pk = many(chart, EIGHT, 20, every=600)
+    rollups.roll_up(now=later(30))
+    drawn = history.stretch([pk], start=EIGHT - 30 * 24 * HOUR, end=EIGHT + 30 * HOUR, width=800)
+    assert (drawn.step, len(drawn.series[pk])) == (0, 20)
+
+
+def test_what_cannot_be_averaged_is_rolled_too(chart: Widget) -> None:
+    record_many([NewValue(chart, value, at(second), "s") for second, value in enumerate((1e308, -1e308, 1e308))], now=at(9))
+    rollups.roll_up(now=later(3))
+    assert Rollup.objects.filter(low=-1e308, high=1e308, span=3600).exists()
+
+
+def test_thirty_days_of_seconds_are_drawn_in_a_hundred_milliseconds(chart: Widget) -> None:
+    days = 30 * 24
+    one = Series.objects.create(widget=chart, name="s", rolled_to=EIGHT + days * HOUR)
+    for span in (600, 3600):
+        starts = range(EIGHT, EIGHT + days * HOUR, span * SECOND)
+        rows = [Rollup(series=one, span=span, start=start, low=1, high=start % 97, mean=5, last=2, count=span) for start in starts]
+        Rollup.objects.bulk_create(rows, batch_size=3000)
+    # Samples are kept for two days, and the hour that has not settled is read from them.
+    many(chart, EIGHT + (days - 1) * HOUR, 3600 + 4500)
+    asked = {"start": EIGHT + int(1.25 * HOUR), "end": EIGHT + days * HOUR + 4500 * SECOND, "width": 800}
+    times = []
+    for _ in range(5):
+        began = time.process_time()
+        drawn = history.stretch([one.pk], **asked)
+        times.append(time.process_time() - began)
+    assert 1000 < len(drawn.series[one.pk]) <= 1700
+    assert min(times) <= 0.1
