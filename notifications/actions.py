@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.db.models import F, Max
 from django.db.models.functions import Coalesce
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from core.delivery.publishing import NewEvent, publish_many
 from notifications import audiences, drafts, inbox
-from notifications.broadcasts.actions import broadcast
+from notifications.broadcasts.actions import broadcast, ensure_items
 from notifications.bulk import insert_items
 from notifications.drafts import Draft
 from notifications.errors import TooLarge, UnknownKey
@@ -294,6 +295,15 @@ def mark_seen(user: Any) -> int:
     return _change(user, inbox.of(user, now=timezone.now()).filter(seen_at=None, archived_at=None), "seen").count
 
 
+def seen_on_screen(user_key: str, ids: Iterable[int]) -> int:
+    """A page of hers says that she has had these before her eyes. What is not hers is passed over."""
+    user = get_user_model()._default_manager.filter(pk=user_key).first()
+    if user is None:
+        return 0
+    ensure_items(user)
+    return _change(user, _hers(user, ids), "seen").count
+
+
 def mark_read(user: Any, ids: Iterable[int]) -> int:
     """Mark these notifications of hers as read (and seen). What is read already, or not hers, is passed over."""
     return _change(user, _hers(user, ids), "read").count
@@ -398,5 +408,5 @@ def _told(what: str, keys: Sequence[int]) -> list[dict[str, Any]]:
 
 __all__ = [
     "Sent", "archive", "broadcast", "change", "change_matching", "mark_matching_read", "mark_read", "mark_seen", "mark_unread", "notify",
-    "replace", "snooze", "unarchive", "undo", "unsnooze", "withdraw", "work_off_due",
+    "replace", "seen_on_screen", "snooze", "unarchive", "undo", "unsnooze", "withdraw", "work_off_due",
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """The channels of this app: `user:` and `audience:` logs, and `broadcast:` with a broadcast's progress."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from core.delivery.channel import Event, EventType, Keeps, Kind, Reader, Window
-from notifications import inbox, rows
+from core.delivery.executor import submit
+from notifications import actions, inbox, rows
 from notifications.broadcasts import standing
 from notifications.rows import Row
 
@@ -52,6 +53,11 @@ class UserKind(Kind):
         if event.type == "notification.gone":
             return rows.gone(data["ids"])
         return _STATES[data["what"]](data) if event.type == "notification.state" else ""
+
+    def on_signal(self, reader: Reader, key: str, what: str, items: Sequence[str]) -> None:
+        ids = [int(item) for item in items if item.isascii() and item.isdigit() and len(item) < 19]
+        if what == "seen" and reader.user == key and ids:
+            submit(actions.seen_on_screen, key, ids)
 
     def counts(self, users: Collection[str]) -> Mapping[str, str]:
         return {user: counts_html(counts) for user, counts in inbox.counts(users, now=timezone.now()).items()}

@@ -217,3 +217,35 @@ def test_nobody_undoes_what_is_not_hers_and_nothing_forged_or_late(alice: Any, b
 
 def test_where_nothing_changed_there_is_nothing_to_undo(alice: Any, browser_of: Browser) -> None:
     assert 'id="undo"' not in text(browser_of(alice).post("/inbox/all/archived/", headers=HTMX))
+
+
+# Seen on a screen
+
+
+def say_seen(user: Any, key: str, *items: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the hub does with a page's `seen`; its thread is ours here."""
+    from core.delivery.channel import Reader, registry
+    from notifications import kinds
+
+    monkeypatch.setattr(kinds, "submit", lambda function, *args: function(*args))
+    registry.kinds["user"].on_signal(Reader(user=str(user.pk)), key, "seen", items)
+
+
+def test_what_was_before_her_eyes_is_seen_and_her_other_pages_count_anew(alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (notify([alice, bob], title=name).id for name in ("First", "Second"))
+    before = newest_event()
+    say_seen(alice, str(alice.pk), str(first), monkeypatch=monkeypatch)
+    seen = InboxItem.objects.exclude(seen_at=None).values_list("user__username", "notification")
+    assert list(seen) == [("alice", first)]
+    assert [event.type for event in carried(f"user:{alice.pk}", after=before)] == ["notification.state"]
+    assert second
+
+
+def test_nobody_says_for_another_what_she_has_seen_and_nonsense_is_passed_over(
+    alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = notify(alice, title="x")
+    say_seen(bob, str(alice.pk), str(sent.id), monkeypatch=monkeypatch)
+    say_seen(bob, str(bob.pk), str(sent.id), monkeypatch=monkeypatch)
+    say_seen(alice, str(alice.pk), "", "x", "-1", "9" * 19, "٣", monkeypatch=monkeypatch)
+    assert InboxItem.objects.get().seen_at is None
