@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from core.delivery import wire
 from core.delivery.payload import BadPayload
-from core.delivery.publishing import publish
+from core.delivery.publishing import broadcast_unstored, publish
 from notifications.rooms.models import Membership, Message, Room
 from notifications.rooms.people import Person
 from notifications.rooms.text import BadText, clean, clean_title, is_emoji, is_slug, to_html
@@ -165,6 +165,11 @@ def _message_locked(room: Room, message_id: int) -> Message:
     if message is None:
         raise NoSuchMessage(message_id)
     return message
+
+
+def tell_typing(room_key: str, *, who: str) -> None:
+    """Say that somebody (her handle) is typing: once, to whoever is there. Does not block."""
+    broadcast_unstored(f"room:{room_key}", "typing", {"who": who, "name": who.partition("~")[0]})
 
 
 def place_messages_locked(offsets: Mapping[int, int]) -> None:

@@ -1,11 +1,14 @@
 """The channel kind `room`: who reads it and how its events look."""
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.template.loader import get_template
+from django.utils.html import escape
 
 from core.delivery.channel import Event, EventType, Kind, Reader
+from core.rates import Rate
 from notifications.rooms import actions, history, policy
 from notifications.rooms.models import Message, Room
 from notifications.rooms.text import is_slug, to_html
@@ -22,8 +25,27 @@ def drawn_row(message: Message) -> str:
     return drawn(actions.event_data(message), offset=message.offset or 0)
 
 
+def present(who: str) -> str:
+    """Somebody who is there, as an item of the list `#presence`: the same on a page and in a push. Guests carry a tilde and are marked."""
+    name, tilde, _ = who.rpartition("~") if "~" in who else (who, "", "")
+    return get_template("rooms/_present.html").render({"id": _present_id(who), "name": name, "guest": bool(tilde)})
+
+
+def _present_id(who: str) -> str:
+    return f"p-{hashlib.sha256(who.encode()).hexdigest()[:12]}"
+
+
+def typist_id(who: str) -> str:
+    """The DOM id of "is typing" of somebody."""
+    return f"t-{_present_id(who)}"
+
+
+TYPING = Rate(0.5, 2)  # of one person in one room
+
+
 class RoomKind(Kind):
     name = "room"
+    has_presence = True
     types = (
         EventType("message.put"),
         EventType("message.gone"),
@@ -54,7 +76,20 @@ class RoomKind(Kind):
         if event.type == "reaction":
             block = get_template("rooms/_signs.html").render({"id": int(event.key), "signs": event.data["signs"]})
             return f'<hx-partial hx-target="#r-{int(event.key)}" hx-swap="outerHTML">{block}</hx-partial>'
+        if event.type == "typing":
+            name = escape(event.data["name"])
+            return f'<hx-upsert hx-target="#typing"><span id="{typist_id(event.data["who"])}"><bdi>{name}</bdi></span></hx-upsert>'
         return ""
+
+    def render_presence(self, who: str, key: str, *, here: bool) -> str:
+        if not here:
+            return f'<hx-partial hx-target="#{_present_id(who)}" hx-swap="delete"></hx-partial>'
+        return f'<hx-upsert hx-target="#presence">{present(who)}</hx-upsert>'
+
+    def on_signal(self, reader: Reader, key: str, what: str, items: Sequence[str]) -> None:
+        who = reader.name or reader.guest
+        if what == "typing" and who and not TYPING.take(f"{key} {who}"):
+            actions.tell_typing(key, who=who)
 
     def numbered(self, key: str, events: Sequence[Event]) -> None:
         puts: dict[int, int] = {}

@@ -13,6 +13,7 @@ urlpatterns = [
     path("<slug:slug>/", views.room, name="room"),
     path("<slug:slug>/settings/", running.settings, name="settings"),
     path("<slug:slug>/membership/", running.membership, name="membership"),
+    path("<slug:slug>/people/", views.people, name="people"),
     path("<slug:slug>/messages/", views.messages, name="messages"),
     path("<slug:slug>/messages/<int:message_id>/", message_views.message, name="message"),
 ]

@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_GET, require_http_methods
 
+from core.delivery import presence
 from notifications.rooms import actions, history, pace, policy
 from notifications.rooms.forms import RoomForm
-from notifications.rooms.kinds import drawn_row
+from notifications.rooms.kinds import drawn_row, present, typist_id
 from notifications.rooms.models import Message, Room
 from notifications.rooms.people import Person, remember, visitor
 from notifications.rooms.text import BadText, excerpt
@@ -73,7 +74,7 @@ def room(request: HttpRequest, slug: str) -> HttpResponse:
     found = _room_or_404(slug, person)
     if slug != found.slug:
         return redirect("rooms:room", slug=found.slug, permanent=True)
-    page = render(request, "rooms/room.html", _log(request, found) | _composer(found, person) | _beside(found, person))
+    page = render(request, "rooms/room.html", _positioned(request, found) | _composer(found, person) | _beside(found, person))
     return remember(page, request, person)
 
 
@@ -86,6 +87,19 @@ def messages(request: HttpRequest, slug: str) -> HttpResponse:
         return remember(_post(request, found, person), request, person)
     template = "rooms/_older.html" if "before" in request.GET else "rooms/_log.html"
     return render(request, template, _log(request, found))
+
+
+@require_GET
+def people(request: HttpRequest, slug: str) -> HttpResponse:
+    """Who is in the room now: the live region of the list beside the talk."""
+    return render(request, "rooms/_people.html", _here(request, _room_or_404(slug, visitor(request))))
+
+
+def _here(request: HttpRequest, room: Room) -> dict[str, Any]:
+    channel = f"presence:room.{room.pk}"
+    request.live.read(channel)  # type: ignore[attr-defined]
+    drawn = mark_safe("".join(map(present, presence.people(room.channel))))  # each is escaped by its own template
+    return {"presence_channel": channel, "people_url": reverse("rooms:people", args=[room.slug]), "present": drawn}
 
 
 def _room_or_404(slug: str, person: Person) -> Room:
@@ -110,6 +124,12 @@ def _log(request: HttpRequest, room: Room) -> dict[str, Any]:
     }
 
 
+def _positioned(request: HttpRequest, room: Room) -> dict[str, Any]:
+    """All that is live on the page of a room."""
+    request.live.read(room.channel)  # type: ignore[attr-defined]
+    return _here(request, room) | _log(request, room)
+
+
 def _offset(request: HttpRequest) -> int | None:
     text = request.GET.get("before")
     if text is None:
@@ -122,7 +142,14 @@ def _offset(request: HttpRequest) -> int | None:
 def _beside(room: Room, person: Person) -> dict[str, Any]:
     """What stands around the talk, and what one may do there."""
     role = policy.role(room, person)
-    return {"members": _members(room), "person": person, "role": role, "moderates": role in policy.MODERATING, "emojis": EMOJIS}
+    return {
+        "members": _members(room),
+        "person": person,
+        "typist": typist_id(person.handle),
+        "role": role,
+        "moderates": role in policy.MODERATING,
+        "emojis": EMOJIS,
+    }
 
 
 def _members(room: Room) -> list[Any]:
@@ -168,4 +195,4 @@ def _refused(request: HttpRequest, room: Room, person: Person, *, text: str, err
     composer = _composer(room, person, text=text, error=error)
     if request.headers.get("HX-Request"):
         return render(request, "rooms/_composer.html", composer, status=status)
-    return render(request, "rooms/room.html", _log(request, room) | composer | _beside(room, person), status=status)
+    return render(request, "rooms/room.html", _positioned(request, room) | composer | _beside(room, person), status=status)

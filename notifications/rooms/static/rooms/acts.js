@@ -1,7 +1,7 @@
 // What one may do with a message: react, edit, delete. The menu is one for all messages, so that their HTML is the same for everybody.
 const room = document.getElementById("room");
 const menu = document.getElementById("message-menu");
-const token = () => JSON.parse(document.body.getAttribute("hx-headers") ?? "{}")["X-CSRFToken"] ?? "";
+const token = () => JSON.parse(document.body.getAttribute("hx-headers:inherited") ?? "{}")["X-CSRFToken"] ?? "";
 let message = null;
 
 const address = () => `${room.dataset.messages}${message.id.slice(2)}/`;

@@ -93,6 +93,26 @@ function sending(form, on) {
   form.elements.text.readOnly = on;
 }
 
+// --- who is typing ---
+
+const TYPING_FOR = 4_000;
+const typing = () => document.getElementById("typing");
+let toldAt = 0;
+
+document.addEventListener("input", ({ target }) => {
+  if (target.id !== "say" || !target.value || Date.now() - toldAt < 2_500) return;
+  toldAt = Date.now();
+  document.dispatchEvent(new CustomEvent("live:send", { detail: { do: "typing", channel: document.getElementById("log").dataset.channel } }));
+});
+// What the page said of itself comes back as it does to everybody.
+const me = document.getElementById("room").dataset.typist;
+document.addEventListener("live:applied", () => {
+  for (const typist of typing()?.children ?? []) {
+    if (typist.id === me) typist.remove();
+    else typist.until ??= setTimeout(() => typist.remove(), TYPING_FOR);
+  }
+});
+
 countNew();
 group();
 observer.takeRecords();
