@@ -33,6 +33,10 @@ class Compose(forms.Form):
     audience = forms.ChoiceField(choices=_AUDIENCES, initial="all", widget=forms.RadioSelect)
     group = forms.ModelChoiceField(queryset=Group.objects.order_by("name"), required=False, help_text="Where the audience is a group.")
 
+    send_at = forms.DateTimeField(
+        required=False, label="Send at (UTC)", help_text="Empty: now.", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("audience") == "group" and not cleaned.get("group"):
@@ -44,9 +48,15 @@ class Compose(forms.Form):
         said = self.cleaned_data
         policy.check_priority(sender, said["priority"])
         audience = said["group"] if said["audience"] == "group" else said["audience"]
-        return actions.broadcast(
-            audience, title=said["title"], body=said["body"], url=said["url"], priority=said["priority"], sender=sender
-        )
+        return actions.broadcast(audience, **self._said(), send_at=said["send_at"], sender=sender)
+
+    def send_test(self, sender: Any) -> None:
+        """Show it to nobody but the sender. The next test takes the place of this one. Raises BadNotification."""
+        policy.check_priority(sender, self.cleaned_data["priority"])
+        actions.notify(sender, **self._said(), category="broadcast", key="broadcast-test", sender=sender)
+
+    def _said(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in ("title", "body", "url", "priority")}
 
 
 if TYPE_CHECKING:
@@ -108,15 +118,22 @@ class BroadcastAdmin(ReadOnly):
         form = Compose(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
-                made = form.send(request.user)
+                if "_test" not in request.POST:
+                    return self._sent(request, form.send(request.user))
+                form.send_test(request.user)
+                messages.success(request, "You have it on your screens, and nobody else.")
             except BadNotification as error:
-                form.add_error(error.field if error.field in form.fields else None, str(error))
-            else:
-                self.log_addition(request, made, [{"added": {}}])
-                messages.success(request, f"“{made.notification.title}” is on its way to {made.total} people.")
-                return redirect("admin:signalbox_notifications_broadcast_progress", made.pk)
+                # What the actions call deliver_at, this form calls send_at.
+                field = "send_at" if error.field == "deliver_at" else error.field
+                form.add_error(field if field in form.fields else None, str(error))
         context = self.admin_site.each_context(request) | {"title": "Send a broadcast", "form": form, "opts": self.opts}
         return render(request, "notifications/admin_broadcast.html", context)
+
+    def _sent(self, request: HttpRequest, made: Broadcast) -> HttpResponse:
+        self.log_addition(request, made, [{"added": {}}])
+        whither = f"goes out at {made.send_at:%Y-%m-%d %H:%M} UTC" if made.send_at else f"is on its way to {made.total} people"
+        messages.success(request, f"“{made.notification.title}” {whither}.")
+        return redirect("admin:signalbox_notifications_broadcast_progress", made.pk)
 
 
 @admin.register(Notification)
