@@ -23,6 +23,12 @@ room = actions.open_room("long", title="Long", access="guests", owner=guest)
 for number in range(120):
     actions.post_message(room, author=guest, text=f"line {number:03}")
 """
+DEN = """
+from django.contrib.auth import get_user_model
+from notifications.rooms import actions, people
+alice = people.Person.of_user(get_user_model().objects.get(username="alice"))
+actions.open_room("den", title="Den", access="guests", owner=alice)
+"""
 ROOT = "http://127.0.0.1:8000"
 
 
@@ -195,6 +201,28 @@ def test_older_messages_come_above_in_order(new_page: Callable[..., Page], site:
     expect(page.get_by_role("button", name="1 new below")).to_be_visible()
     page.get_by_role("button", name="1 new below").click()
     expect(page.get_by_text("something new", exact=True)).to_be_in_viewport()
+
+
+def test_presence_typing_reactions_and_a_guest_sent_out(new_page: Callable[..., Page], site: servers.Site) -> None:
+    site.manage("shell", "-c", DEN)
+    alice, guest = new_page("alice"), new_page("")
+    for page in (alice, guest):
+        page.goto(f"{ROOT}/rooms/den/")
+    expect(alice.locator("#presence li", has_text="guest")).to_have_count(1)
+    guest.locator("#say").press_sequentially("my word")
+    expect(alice.locator("#typing span")).to_have_count(1)
+    expect(guest.locator("#typing span")).to_have_count(0)
+    guest.locator("#say").press("Enter")
+    message = alice.locator(".msg", has_text="my word")
+    expect(alice.locator("#message-menu")).to_be_hidden()
+    message.hover()
+    message.locator("[data-menu]").click()
+    alice.locator("#message-menu [data-sign]").first.click()
+    expect(guest.locator(".signs button")).to_have_attribute("aria-pressed", "false")
+    message.hover()
+    message.locator("[data-menu]").click()
+    alice.locator("[data-delete]").click()
+    expect(guest.locator(".msg")).to_have_count(0)
 
 
 def test_the_echo_page_answers_by_hand(new_page: Callable[..., Page]) -> None:
