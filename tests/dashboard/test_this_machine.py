@@ -25,7 +25,7 @@ def machine(alice: Any, bob: Any, charlie: Any) -> Dashboard:
 
 def test_the_demo_s_board_is_made_once_and_open_to_everybody_signed_in(machine: Dashboard, alice: Any, bob: Any, charlie: Any) -> None:
     demo.make(People(alice, bob, charlie))
-    assert (Dashboard.objects.count(), Widget.objects.count(), Favourite.objects.count()) == (1, 6, 3)
+    assert (Dashboard.objects.count(), Widget.objects.count(), Favourite.objects.count()) == (1, 10, 3)
     browser = Client()
     browser.force_login(charlie)
     assert browser.get("/dashboards/this-machine/").status_code == 200
