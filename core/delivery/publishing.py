@@ -45,7 +45,10 @@ def publish(
 
 def publish_many(events: Iterable[NewEvent]) -> list[int]:
     """Publish many events in the caller's transaction, in this order within each channel; all or none. Returns their ids."""
-    rows = [_row(event) for event in events]
+    events = list(events)
+    # What many are told at once is one object: cleaned and written once.
+    written: dict[int, str] = {}
+    rows = [_row(event, written) for event in events]
     if not rows:
         return []
     alias = _alias()
@@ -78,12 +81,14 @@ def _checked(channel: str, type: str) -> tuple[ChannelName, EventType]:
     return name, known
 
 
-def _row(event: NewEvent) -> Event:
+def _row(event: NewEvent, written: dict[int, str]) -> Event:
     name, type = _checked(event.channel, event.type)
     if type.ephemeral:
         raise Unpublishable(f"{event.type} events are not stored: use broadcast_unstored().")
     if len(event.key) > 128 or not payload.is_clean(event.key):
         raise Unpublishable("A key is at most 128 characters, without NUL or lone surrogates.")
+    if id(event.data) not in written:
+        written[id(event.data)] = wire.dump(payload.normalised(event.data, limit=settings.MAX_PAYLOAD))
     state = registry.of(name).keeps is Keeps.STATE
     major, minor = event.version or (None, 0)
     return Event(
@@ -93,7 +98,7 @@ def _row(event: NewEvent) -> Event:
         key=event.key,
         major=major,
         minor=minor,
-        data=wire.dump(payload.normalised(event.data, limit=settings.MAX_PAYLOAD)),
+        data=written[id(event.data)],
     )
 
 
