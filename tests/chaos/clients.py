@@ -74,6 +74,7 @@ class Client:
         self.name, self.person, self.setting = name, person, setting
         self.tracks: dict[str, LogTrack | StateTrack] = {}
         self.badge: str | None = None
+        self.ahead: dict[str, set[Mark]] = {}  # what a log's region showed beyond the position that it is valid at
         self.spells: list[Connected] = []
         self.codes: list[int] = []
         self.resyncs = 0
@@ -104,7 +105,11 @@ class Client:
 
     def show_event(self, track: LogTrack | StateTrack, told: Mapping[str, Any], now: float) -> None:
         if isinstance(track, LogTrack):
-            track.entries.append(Shown(Mark(told["p"], told["n"]), told["o"], now))
+            mark = Mark(told["p"], told["n"])
+            if mark in self.ahead.get(track.channel, ()):
+                self.ahead[track.channel].discard(mark)  # its region was read late and has it: replaced by its id, once
+            else:
+                track.entries.append(Shown(mark, told["o"], now))
         else:
             track.show(told["y"], told["k"], told["v"])
 
@@ -112,14 +117,16 @@ class Client:
         track = self.tracks[channel]
         assert isinstance(track, LogTrack)
         marks = dict.fromkeys(Mark(name, int(number)) for name, number in TITLE.findall(text))
-        track.entries += [Shown(mark, 0, now) for mark in marks]  # without offsets: few enough never to be refetched in between
+        for mark in marks:
+            self.show_event(track, {"p": mark.publisher, "n": mark.number, "o": 0}, now)
         if text and not marks:
             self.badge = text
 
-    def replace(self, channel: str, region: Any) -> None:
+    def replace(self, channel: str, region: Any, at: int) -> None:
         track, now = self.tracks[channel], time.monotonic()
         if isinstance(track, LogTrack):
             track.entries.append(Replaced(tuple(Mark(told["p"], told["n"]) for told in region), now))
+            self.ahead[channel] = {Mark(told["p"], told["n"]) for told in region if told["o"] > at}
         else:
             track.replace(region)
 
@@ -152,7 +159,7 @@ class Client:
                 # Not for us: ask for it all the same, from its beginning, as somebody curious would.
                 self.refuse(channel)
                 position, region = Position(next(iter(self.view.channels.values())).position.epoch, 0), []
-            self.replace(channel, region)
+            self.replace(channel, region, position.offset)
             self.view.channels[channel] = Channel(channel, position)
 
     # --- life ---
@@ -335,7 +342,7 @@ class SseClient(Client):
         if position is None:
             self.refuse(name)
             raise EOFError  # come back without it
-        self.replace(name, region)
+        self.replace(name, region, position.offset)
         self.view.channels[name].position = position
 
     def _take_frame(self, frame: Mapping[str, Any]) -> None:
@@ -392,7 +399,7 @@ class PollClient(Client):
             self.resyncs += 1
             position, region = await self.page(name)
             if position is not None:
-                self.replace(name, region)
+                self.replace(name, region, position.offset)
                 channel.position = position
             return
         for event in said["events"]:

@@ -30,7 +30,9 @@ def region(request: HttpRequest, channel: str) -> JsonResponse:
     position = history.positions([channel])[channel]
     rows = [history.as_event(row) for row in numbered(channel)]
     if kind.name == "user":
-        shown: list[Any] = [{"p": name, "n": int(number)} for event in rows for name, number in TITLE.findall(titles(event.data))]
+        shown: list[Any] = [
+            {"o": event.offset, "p": name, "n": int(number)} for event in rows for name, number in TITLE.findall(titles(event.data))
+        ]
     elif kind.keeps is Keeps.LOG:
         shown = [{"o": event.offset, **event.data} for event in rows]
     else:

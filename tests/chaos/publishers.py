@@ -186,6 +186,7 @@ def _events(name: str, trying: dict[str, Any], end: str, at: float) -> Iterator[
             slot="config" if event["type"] in {"config", "removed"} else "value" if event["value"] is not None else "",
             value=event["value"],
             lasting=event["lasting"],
+            error=end.removeprefix("failed: ") if end.startswith("failed: ") else "",
         )
 
 

@@ -36,6 +36,7 @@ class Published:
     key: str = ""
     slot: str = ""
     value: int | str | None = None  # of a state channel's key; a number never goes back
+    error: str = ""  # what its caller was told when it failed
     lasting: bool = True  # state: the key is not removed or shared, so the last acknowledged value must stand
 
     @property

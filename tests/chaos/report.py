@@ -1,5 +1,6 @@
 """What comes out of a row, and the table of a run."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -84,6 +85,8 @@ def measured(result: Result, stage: Stage, evidence: Evidence, *, repairs: bool)
     use = stage.monitor.use()
     if use is not None:
         result.memory, result.files, result.tasks = zip(*[(one.memory, one.files, one.tasks) for one in use], strict=True)
+    errors = Counter(one.error for one in evidence.published if one.error)
+    stage.notes += [f"{times} events refused: {error}" for error, times in errors.most_common(5)]
     if codes := stage.swarm.codes():
         stage.note(f"closed with {', '.join(f'{code} {times}x' for code, times in sorted(codes.items()))}")
     result.notes, result.problems = list(stage.notes), list(stage.promises)

@@ -60,11 +60,14 @@ def _on_small_disk(services: Services, scene: Scene) -> Iterator[Stage]:
             flag = {"CHAOS_FULL": str(services.folder / "full")}
             yield stack.enter_context(open_stage(services, replace(scene, environment=scene.environment | flag)))
             return
-        stage = stack.enter_context(open_stage(services, scene, data=None if owner else place))
-        stage.place = place
-        if owner:
-            plays_services.move_events(stage, place)
-        yield stage
+        space = ""
+        with open_stage(services, scene, data=None if owner else place) as stage:
+            stage.place = place
+            if owner:
+                space = plays_services.move_events(stage, place)
+            yield stage
+        if space and services.postgres is not None:
+            services.postgres.run(f"DROP TABLESPACE {space}")
 
 
 ROWS = (

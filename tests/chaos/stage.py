@@ -311,6 +311,8 @@ def open_stage(services: Services, scene: Scene, *, data: Path | None = None) ->
         stage.start_publishers()
         yield stage
     shutil.rmtree(folder, ignore_errors=True)
+    if address and services.postgres is not None:
+        services.postgres.run(f"DROP DATABASE {address.rsplit('/', 1)[1]} WITH (FORCE)")
 
 
 def _copied(services: Services, template: str, data: Path) -> str:
@@ -319,7 +321,10 @@ def _copied(services: Services, template: str, data: Path) -> str:
         shutil.copy(template, data / "signalbox.sqlite3")
         return ""
     assert services.postgres is not None
-    return services.postgres.new_database(like=template.rsplit("/", 1)[1])
+    address = services.postgres.new_database(like=template.rsplit("/", 1)[1])
+    # A sequence copied with its database is not logged anew before the next checkpoint: a crash would set it back.
+    services.postgres.run("CHECKPOINT")
+    return address
 
 
 def _environment(services: Services, scene: Scene, address: str) -> dict[str, str]:

@@ -19,7 +19,9 @@ class Screen(Protocol):
         """Swap a frame in. What it carries up to the offset `after` stands there already, and is replaced by its id."""
         ...
 
-    def replace(self, channel: str, region: Any) -> None: ...
+    def replace(self, channel: str, region: Any, at: int) -> None:
+        """Swap a region in that is valid at offset `at`; it was read after that, and may show more."""
+        ...
 
     def refuse(self, channel: str) -> None: ...
 
@@ -113,7 +115,7 @@ class View:
         if channel.again:
             channel.again = False
             return [Fetch(name)]
-        self.screen.replace(name, region)
+        self.screen.replace(name, region, position.offset)
         channel.position, channel.stale = position, False
         return self._judge_again(channel, "refetch")
 
