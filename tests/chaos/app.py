@@ -32,7 +32,9 @@ class Queries:
 
 
 def _count_queries(sender: Any, connection: Any, **_: Any) -> None:
-    connection.execute_wrappers.append(Queries.note)
+    # A pooled connection is "created" every time it is taken.
+    if Queries.note not in connection.execute_wrappers:
+        connection.execute_wrappers.append(Queries.note)
 
 
 class ChaosConfig(AppConfig):
@@ -99,7 +101,7 @@ def _full_disk(path: str) -> None:
     """SQLite's own way to have no room: a largest number of pages, which every connection has for itself."""
 
     def watch(sender: Any, connection: Any, **_: Any) -> None:
-        if connection.vendor == "sqlite":
+        if connection.vendor == "sqlite" and not any(isinstance(one, _Full) for one in connection.execute_wrappers):
             connection.execute_wrappers.append(_Full(path))
 
     connection_created.connect(watch, weak=False)

@@ -152,6 +152,7 @@ for client, way, pk, session in json.loads('''{wanted}'''):
     ways[way](pk, session)
     taken.append([client, time.monotonic()])
     time.sleep(0.2)
+time.sleep(1.0)  # as the web process or worker would live on that people do this by
 print(json.dumps(taken))
 """
 ALLOWED = {"group": 1.0, "logout": 1.0, "disabled": 1.0, "password": 1.0, "raw": 60.0 if FULL else 7.0}
@@ -170,13 +171,13 @@ def rights_taken(stage: Stage) -> None:
         *zip(others, ("group", "logout", "disabled", "password", "raw"), strict=False),
         *zip(polls, ("group", "disabled"), strict=False),
     ]
-    _take(stage, [(one, way) for one, way in ways])
+    _take(stage, ways, "in mid-stream")
     stage.wait(1.0)
-    _take(stage, [(returning, "group")], dropping=returning)
+    _take(stage, [(returning, "group")], "in mid-replay", dropping=returning)
     stage.wait(1.0)
     stage.services.valkey.kill()
     try:
-        _take(stage, [(without_redis, "group")], allowed=WITHOUT_REDIS)
+        _take(stage, [(without_redis, "group")], "without Redis", allowed=WITHOUT_REDIS)
         stage.wait(3.0)
     finally:
         stage.services.valkey.start()
@@ -184,7 +185,9 @@ def rights_taken(stage: Stage) -> None:
     stage.until_traffic(stage.scene.least)
 
 
-def _take(stage: Stage, wanted: Iterable[tuple[Client, str]], *, allowed: float | None = None, dropping: Client | None = None) -> None:
+def _take(
+    stage: Stage, wanted: Iterable[tuple[Client, str]], case: str, *, allowed: float | None = None, dropping: Client | None = None
+) -> None:
     """Take these clients' rights, and note from when on they must be silent."""
     pairs = list(wanted)
     for client, _ in pairs:
@@ -194,4 +197,4 @@ def _take(stage: Stage, wanted: Iterable[tuple[Client, str]], *, allowed: float 
     answer = stage.shell(_TAKE.format(wanted=asked), meanwhile=lambda: dropping and stage.swarm.soon(dropping.drop))
     ways = {client.name: way for client, way in pairs}
     for name, at in json.loads(answer.splitlines()[-1]):
-        stage.silences.append(Silence(name, CLUB, at + (allowed or ALLOWED[ways[name]]), ways[name]))
+        stage.silences.append(Silence(name, CLUB, at + (allowed or ALLOWED[ways[name]]), f"{ways[name]}, {case}"))

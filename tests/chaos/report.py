@@ -81,7 +81,9 @@ def measured(result: Result, stage: Stage, evidence: Evidence, *, repairs: bool)
     direct = [one.ended - one.began for one in acknowledged if one.mark.publisher.startswith("p")]
     result.p99 = sorted(direct)[int(len(direct) * 0.99)] if direct else inf
     result.slowest = max(stage.latencies(evidence.published), default=inf)
-    result.away = max(client.away() for client in stage.swarm.clients if client.transport != "poll")
+    result.away, farthest = max((client.away(), client.name) for client in stage.swarm.clients if client.transport != "poll")
+    if result.away > 3:
+        stage.note(f"{farthest} was away {result.away:.1f} s")
     use = stage.monitor.use()
     if use is not None:
         result.memory, result.files, result.tasks = zip(*[(one.memory, one.files, one.tasks) for one in use], strict=True)

@@ -285,7 +285,8 @@ class Stage:
             if client.transport == "poll":
                 continue
             for track in [track for track in client.logs() if not track.channel.startswith("user:")]:
-                found += [at - ended[mark] for mark, at in track.showings() if mark in ended and client.was_live(ended[mark], at)]
+                first = {mark: at for mark, at in reversed(list(track.showings())) if mark in ended}
+                found += [at - ended[mark] for mark, at in first.items() if client.was_live(ended[mark], at)]
         return found
 
 
