@@ -106,8 +106,8 @@ def test_the_theme_switch_beats_the_system(as_bob: Page) -> None:
     light = as_bob.evaluate("getComputedStyle(document.body).backgroundColor")
     for theme, changed in (("Dark", True), ("Auto", False)):
         as_bob.get_by_role("button", name="bob").click()
-        as_bob.get_by_role("button", name=theme).click()
-        as_bob.wait_for_load_state()
+        with as_bob.expect_navigation():
+            as_bob.get_by_role("button", name=theme).click()
         assert (as_bob.evaluate("getComputedStyle(document.body).backgroundColor") != light) is changed
 
 
