@@ -19,8 +19,11 @@ class KindsConfig(AppConfig):
     websocket_routes = "tests.support.kinds.routes"
 
     def ready(self) -> None:
+        from tests.support import mission
+
         for kind in (Lines(), Values(), PacedValues()):
             registry.register(kind)
+        mission.connect()
 
 
 class Lines(Kind):
