@@ -30,20 +30,21 @@ def slow_clients(stage: Stage) -> None:
     stage.swarm.start([reader])
     fat = stage.publisher("fat", only=FAT, fat=15_000, rate=60)
     stage.wait(4.0)
-    joined = time.monotonic()
+    joined, before = time.monotonic(), stage.total("connections")
     slow = [Slow(web.url, FAT, manner) for web in stage.webs for manner in MANNERS]
     for one in slow:
         one.start()
-    stage.until(lambda: stage.total("slow") >= len(slow), "every slow client is let go", seconds=45 if FULL else 25)
+    stage.until(lambda: stage.total("connections") >= before + len(slow), "slow clients are let in", seconds=10)
+    stage.until(lambda: stage.total("connections") <= before, "every slow client is let go", seconds=45 if FULL else 25)
     stage.note(f"gone in {time.monotonic() - joined:.0f} s")
     fat.stop()
     for one in slow:
         one.end()
     others = [one for one in stage.published() if one.channel != FAT]
-    before, during = (_p99(stage.latencies([one for one in others if (one.began < joined) is early])) for early in (True, False))
+    early, late = (_p99(stage.latencies([one for one in others if (one.began < joined) is first])) for first in (True, False))
     # Credit is tested before a frame, and a frame is at most 64 KiB and one fragment.
     stage.expect(stage.monitor.most_held <= CREDIT + 64 * 1024 + 16 * 1024, f"{stage.monitor.most_held} bytes held for one client")
-    stage.note(f"at most {stage.monitor.most_held // 1024} KiB held; others' p99 {before * 1000:.0f} -> {during * 1000:.0f} ms")
+    stage.note(f"at most {stage.monitor.most_held // 1024} KiB held; others' p99 {early * 1000:.0f} -> {late * 1000:.0f} ms")
     stage.until_traffic(stage.scene.least)
 
 
