@@ -5,6 +5,8 @@ async with Proxy(to=6379) as proxy: connect to proxy.port; then `proxy.swallows 
 
 import asyncio
 import contextlib
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +42,8 @@ class Proxy:
     def reset(self) -> None:
         """End every connection with a reset."""
         for writer in list(self._writers):
+            # Without lingering, or the kernel says goodbye politely.
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

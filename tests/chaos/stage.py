@@ -44,7 +44,7 @@ class Scene:
     least: int = LEAST
     crowd: int = CROWD
     publishers: int = 3
-    rate: float = 20.0
+    rate: float = 30.0
     by_http: bool = True
     hurry: float = 4.0  # how many times sooner clients ping and give up than live.js does
     checks: bool = True  # clients look for duplicates
@@ -192,12 +192,12 @@ class Stage:
         self.publishers.append(one)
         return one
 
-    def start_publishers(self) -> None:
+    def start_publishers(self, webs: list[Web]) -> None:
         share = len(QUIET) // self.scene.publishers
         for number in range(self.scene.publishers):
             self.publisher(f"p{number}", quiet=list(QUIET[number * share : (number + 1) * share]))
         if self.scene.by_http:
-            self.publisher("http", http=[web.url for web in self.webs], token=self.people[-2].token, rate=6.0)
+            self.publisher("http", http=[web.url for web in webs], token=self.people[-2].token, rate=6.0)
 
     def shell(self, code: str, *, meanwhile: Callable[[], object] = lambda: None) -> str:
         """Run code in a process of its own; returns what it printed. `meanwhile` is done all the time until it ends."""
@@ -303,13 +303,14 @@ def open_stage(services: Services, scene: Scene, *, data: Path | None = None) ->
         setting = Setting(addresses=lambda: stage.addresses(), hurry=scene.hurry, checks=scene.checks)
         stage = Stage(scene, services, folder, site, address, people, stack.enter_context(swarm(setting)))
         stack.callback(_kill_all, stage)
-        stage.start_webs([stage.web() for _ in range(scene.webs)])
+        webs = [stage.web() for _ in range(scene.webs)]
+        stage.start_publishers(webs)  # sooner than anybody can look: pages begin with something on them
+        stage.start_webs(webs)
         stage.silences.append(Silence(STRANGER, CLUB, 0.0))
         stage.swarm.start(crowd(setting, people[:-1], people[-1], size=scene.crowd))
         wait_until(lambda: stage.swarm.all_live, described="every client live", patience=30, log=stage.webs[0].log)
         stage.monitor = Monitor(stage.webs)
         stack.enter_context(stage.monitor.running())
-        stage.start_publishers()
         yield stage
     shutil.rmtree(folder, ignore_errors=True)
     if address and services.postgres is not None:
