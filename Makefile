@@ -1,7 +1,7 @@
 # Two commands: `make run` starts everything on this machine, `make test` tests everything. README.md says more.
 PYTHON ?= python3
 
-.PHONY: run test lint shots
+.PHONY: run test lint shots chaos
 
 run: .venv/.run
 	@exec .venv/bin/python -m core.run
@@ -14,6 +14,9 @@ lint: .venv/.dev
 
 shots: .venv/.dev
 	@.venv/bin/python -m scripts.shots
+
+chaos: .venv/.dev
+	@.venv/bin/python -m tests.chaos --write docs/delivery-figures.md
 
 .venv/.run: requirements.txt requirements-embedded.txt scripts/venv.sh
 	@PYTHON="$(PYTHON)" bash scripts/venv.sh requirements-embedded.txt

@@ -41,7 +41,7 @@ class Proxy:
 
     def reset(self) -> None:
         """End every connection with a reset."""
-        for writer in list(self._writers):
+        for writer in [one for one in self._writers if not one.is_closing()]:
             # Without lingering, or the kernel says goodbye politely.
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
