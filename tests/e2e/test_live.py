@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -55,6 +56,7 @@ def test_a_notification_is_a_toast_a_badge_and_a_count_in_the_title(demo: Demo, 
     live(page)
     post(demo, "notify/bob", "The tide is out")
     expect(page.locator("#toasts .toast", has_text="The tide is out")).to_be_visible()
+    expect(page.locator("#badge")).to_have_attribute("data-count", re.compile(r"[1-9]\d*"))
     count = page.locator("#badge").get_attribute("data-count")
     expect(page).to_have_title(f"({count}) This machine · Signalbox")
 
