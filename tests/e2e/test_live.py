@@ -1,8 +1,8 @@
 """The live connection between a real Signalbox and Chromium: values, toasts, messages; through a dead server, a resync, a sign-out."""
 
 import json
-import urllib.request
 import re
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
