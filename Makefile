@@ -16,7 +16,7 @@ shots: .venv/.dev
 	@.venv/bin/python -m scripts.shots
 
 chaos: .venv/.dev
-	@.venv/bin/python -m tests.chaos --write docs/delivery-figures.md
+	@.venv/bin/python -m tests.chaos $(if $(WRITE),--write $(WRITE))
 
 .venv/.run: requirements.txt requirements-embedded.txt scripts/venv.sh
 	@PYTHON="$(PYTHON)" bash scripts/venv.sh requirements-embedded.txt

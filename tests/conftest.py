@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
+from core import jobs
 from tests.support import machine, servers
 
 
@@ -28,6 +29,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=f"NOT RUN: {name} ({how})"))
     # Last, because while a browser is open its loop runs in this thread, and no async test could.
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.fixture(autouse=True)
+def no_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The application would begin to sweep for due jobs at its first request, in a thread that outlives the test."""
+    monkeypatch.setattr(jobs, "sweep_here", lambda: None)
 
 
 # People

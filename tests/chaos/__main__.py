@@ -4,7 +4,7 @@ ROW=4 or ROW=4,5    these rows only (19, the soak, runs on demand: ROW=19 or FUL
 FULL=1              real times, both servers on both databases
 SELFTEST=1          breaks the product in six ways; each must turn its own verdict red, and no other
 DATABASE= SERVER=   only that one
---write <file>      writes the table as Markdown
+--write <file>      writes the table as Markdown (make chaos WRITE=docs/delivery-figures.md)
 """
 
 import os

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from core import jobs
 from core.delivery.channel import registry
 from core.delivery.hub import hub
 from tests.support.kinds import Lines, PacedValues, Values
@@ -18,12 +17,6 @@ def kinds() -> Iterator[None]:
     yield
     for kind in added:
         del registry.kinds[kind.name]
-
-
-@pytest.fixture(autouse=True)
-def no_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The application would begin to sweep for due jobs at its first request, in a thread that outlives the test."""
-    monkeypatch.setattr(jobs, "sweep_here", lambda: None)
 
 
 @pytest.fixture
