@@ -82,7 +82,7 @@ def test_an_audience_of_nobody_is_no_error_and_stores_nothing(alice: Any) -> Non
 
 
 def test_more_people_than_notify_takes_are_refused(alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actions, "MAX_RECIPIENTS", 1)
+    monkeypatch.setattr(actions.sending, "MAX_RECIPIENTS", 1)
     with pytest.raises(TooLarge):
         notify("all", title="x")
     assert not Notification.objects.exists()
@@ -293,7 +293,7 @@ def test_every_change_is_told_on_the_persons_own_channel(alice: Any) -> None:
 
 
 def test_many_changes_at_once_are_told_as_one_thing(alice: Any, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
-    for n in range(actions.ROWS_SHOWN + 1):
+    for n in range(actions.states.ROWS_SHOWN + 1):
         notify(alice, title=f"Number {n}")
     mark = newest_event()
     with django_assert_max_num_queries(8):

@@ -190,7 +190,7 @@ def test_the_events_of_a_channel_applied_twice_show_the_same(alice: Any, browser
 
 def test_changes_too_many_to_push_have_pages_look_anew(alice: Any, browser_of: Callable[[Any], Client]) -> None:
     screen = Screen.of(browser_of(alice).get("/inbox/").content.decode())
-    for n in range(actions.ROWS_SHOWN + 1):
+    for n in range(actions.states.ROWS_SHOWN + 1):
         notify(alice, title=f"Number {n}")
     mark = newest_event()
     actions.mark_matching_read(alice, inbox.Query())

@@ -1,0 +1,27 @@
+"""Everything that changes what people have been told, and the one place here that publishes, last: docs/notifications.md.
+
+notify("group:ops", title="Backup done", key="backup")
+"""
+
+from notifications.actions.due import work_off_due
+from notifications.actions.sending import Sent, notify, owner_of, replace, withdraw
+from notifications.actions.states import (
+    archive,
+    change,
+    change_matching,
+    mark_matching_read,
+    mark_read,
+    mark_seen,
+    mark_unread,
+    seen_on_screen,
+    snooze,
+    unarchive,
+    undo,
+    unsnooze,
+)
+from notifications.broadcasts.actions import broadcast
+
+__all__ = [
+    "Sent", "archive", "broadcast", "change", "change_matching", "mark_matching_read", "mark_read", "mark_seen", "mark_unread", "notify",
+    "owner_of", "replace", "seen_on_screen", "snooze", "unarchive", "undo", "unsnooze", "withdraw", "work_off_due",
+]  # fmt: skip
