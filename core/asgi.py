@@ -15,7 +15,7 @@ from django.apps import apps  # noqa: E402
 from django.urls import path  # noqa: E402
 from django.utils.module_loading import import_string  # noqa: E402
 
-from core import jobs  # noqa: E402
+from core import jobs, proxies  # noqa: E402
 from core.delivery.consumer import LiveConsumer  # noqa: E402
 from core.delivery.hub import hub  # noqa: E402
 from core.delivery.longpoll import long_poll, waits  # noqa: E402
@@ -42,9 +42,9 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     await hub.start()
     jobs.sweep_here()
     if scope["type"] == "websocket":
-        await _socket(scope, receive, send)
+        await _socket(proxies.believe(scope), receive, send)
     elif scope["type"] == "http":
-        await _http(scope, receive, send)
+        await _http(proxies.believe(scope), receive, send)
 
 
 async def _http(scope: Scope, receive: Receive, send: Send) -> None:

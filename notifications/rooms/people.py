@@ -48,7 +48,7 @@ class Person:
 
 def whos(user: Any, key: str, address: str) -> tuple[str, ...]:
     """What names somebody in a restriction: a user's key alone, a guest's key and address."""
-    return (key,) if user else (key, f"address:{address}")
+    return (key,) if user or not address else (key, f"address:{address}")
 
 
 def guest_handle(cookies: Mapping[str, str]) -> str:

@@ -1,0 +1,77 @@
+"""Who a request is from when proxies stand in front: `TRUSTED_PROXY_HOPS` of them, counted from our side: docs/running.md.
+
+Each proxy appends the address that it was called from to X-Forwarded-For. What our own proxies wrote stands at the end of the list and can
+be believed; what stands before it was sent by the caller, so the leftmost hop is never taken for being the leftmost.
+"""
+
+import ipaddress
+import logging
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any
+
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+_SCHEMES = {"http": {"http": "http", "websocket": "ws"}, "https": {"http": "https", "websocket": "wss"}}
+_warned = False
+
+
+def believe(scope: Scope) -> Scope:
+    """The scope with the caller's true address (`client`) and scheme, by as many hops as are trusted.
+
+    With none trusted, headers change nothing. But where a private peer sends them all the same, it is a proxy that nobody told us of: its
+    address is that of every visitor, so nobody's is known (`client` is None), limits by address are off, and one warning says how to mend it.
+    """
+    hops = settings.TRUSTED_PROXY_HOPS
+    forwarded = _forwarded_for(scope["headers"])
+    if not hops:
+        return _unknown(scope) if forwarded and _is_private(scope) else scope
+    believed = dict(scope)
+    if len(forwarded) >= hops and (address := _address(forwarded[-hops])):
+        believed["client"] = (address, 0)
+    proto = _last(scope["headers"], b"x-forwarded-proto").lower()
+    if proto in _SCHEMES:
+        believed["scheme"] = _SCHEMES[proto][scope["type"]]
+    return believed
+
+
+def _unknown(scope: Scope) -> Scope:
+    global _warned
+    if not _warned:
+        _warned = True
+        logger.warning(
+            "A proxy forwards requests, but TRUSTED_PROXY_HOPS is 0: limits by address are off. Set it to the number of proxies."
+        )
+    return {**scope, "client": None}
+
+
+def _forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
+    """All hops that X-Forwarded-For names, the nearest last; a list may come in several header lines."""
+    return [hop.strip() for name, value in headers if name == b"x-forwarded-for" for hop in value.decode("latin-1").split(",")]
+
+
+def _last(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:
+    """The last value of a header: the nearest proxy's."""
+    values = [value.decode("latin-1") for name, value in headers if name == wanted]
+    return values[-1].rpartition(",")[2].strip() if values else ""
+
+
+def _address(hop: str) -> str:
+    """The address of one hop without port and brackets; empty for what is none ("unknown")."""
+    if hop.startswith("["):
+        hop = hop[1:].partition("]")[0]
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(hop.partition("%")[0])
+    except ValueError:
+        return ""
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _is_private(scope: Mapping[str, Any]) -> bool:
+    """Whether the peer is one of ours: a Unix socket, this machine, a private network."""
+    address = _address((scope.get("client") or ("", 0))[0] or "")
+    return not address or ipaddress.ip_address(address).is_private
