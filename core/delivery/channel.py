@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -85,6 +85,11 @@ class Event:
     at: float
 
 
+def redacted(event: Event, by: Event) -> Event:
+    """An event after a later one of its key has taken back what it said (`Kind.redacts`)."""
+    return replace(event, data=by.data if event.type == by.type else {})
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """Who reads: a user (primary key as text, with her user name), a guest, or the holder of a share link or token."""
@@ -153,6 +158,13 @@ class Kind:
 
     def numbered(self, key: str, events: Sequence[Event]) -> None:
         """Note where these events now stand, in rows of the app's own: runs inside the transaction that numbers them, so keep it short."""
+
+    def redacts(self, type: str, data: Mapping[str, Any]) -> bool:
+        """Whether such an event of a log takes back what earlier ones said under its key, so that no replay tells it again.
+
+        Earlier events of its type then carry what it carries, those of other types carry {}: `render` must take that.
+        """
+        return False
 
     def render_presence(self, who: str, key: str, *, here: bool) -> str:
         """The fragment that shows that a person came to a channel or left it; core.delivery.presence.face is the usual one."""

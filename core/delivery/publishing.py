@@ -7,6 +7,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connections, router, transaction
+from django.db.models import Case, Value, When
 
 from core.delivery import bulk, failpoints, payload, wire
 from core.delivery.channel import BadChannel, ChannelName, EventType, Keeps, registry
@@ -53,6 +54,7 @@ def publish_many(events: Iterable[NewEvent]) -> list[int]:
         return []
     alias = _alias()
     ids = bulk.insert_events(rows, using=alias)
+    _redact(alias, zip(ids, rows, strict=True), events)
     _sequence_on_commit(alias, {id: row.channel for id, row in zip(ids, rows, strict=True)})
     failpoints.hit("before_commit")
     return ids
@@ -100,6 +102,19 @@ def _row(event: NewEvent, written: dict[int, str]) -> Event:
         minor=minor,
         data=written[id(event.data)],
     )
+
+
+def _redact(alias: str, rows: Iterable[tuple[int, Event]], events: Iterable[NewEvent]) -> None:
+    """Take the words of earlier events out of the table where a new one takes them back (`Kind.redacts`)."""
+    for (id, row), event in zip(rows, events, strict=True):
+        kind = registry.kinds[row.channel.partition(":")[0]]
+        if kind.keeps is not Keeps.LOG or not kind.redacts(row.type, event.data):
+            continue
+        earlier = Event.objects.using(alias).filter(channel=row.channel, key=row.key, id__lt=id)
+        said = Case(When(type=row.type, then=Value(row.data)), default=Value("{}"))
+        # Waiting ones first: one that is being numbered meanwhile is found by the second statement.
+        for waiting in (True, False):
+            earlier.filter(offset__isnull=waiting).update(data=said)
 
 
 def _alias() -> str:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from core.delivery.channel import ChannelName, Event, EventType, Keeps, Kind
+from core.delivery.channel import ChannelName, Event, EventType, Keeps, Kind, redacted
 from core.delivery.compaction import subject
 from core.delivery.forms import Entry, Form
 from core.delivery.position import Range
@@ -115,12 +115,24 @@ class LogTopic(Topic):
         self._ring: deque[Entry] = deque()
 
     def _remember(self, entry: Entry) -> None:
+        self._redact(entry)
         self._ring.append(entry)
         while len(self._ring) > RING:
             self.start = self._ring.popleft().event.offset
 
     def _prepend(self, entries: Sequence[Entry]) -> None:
         self._ring.extendleft(reversed(entries))
+        # They may have been read before what is remembered here took them back.
+        for entry in list(self._ring):
+            self._redact(entry)
+
+    def _redact(self, by: Entry) -> None:
+        """Forget what an event takes back, as the table has."""
+        if not self.kind.redacts(by.event.type, by.event.data):
+            return
+        for index, entry in enumerate(self._ring):
+            if entry.event.key == by.event.key and entry.event.offset < by.event.offset:
+                self._ring[index] = Entry(self.kind, self.name.key, redacted(entry.event, by.event))
 
     def after(self, cursor: int, language: str) -> list[Entry] | None:
         if cursor < self.start:

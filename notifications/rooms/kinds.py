@@ -67,7 +67,12 @@ class RoomKind(Kind):
     def names(self, reader: Reader) -> Sequence[str]:
         return policy.names(reader.user)
 
+    def redacts(self, type: str, data: Mapping[str, Any]) -> bool:
+        return type == "message.gone" or (type == "message.put" and "edited" in data)
+
     def render(self, event: Event, key: str) -> str:
+        if event.type != "message.gone" and not event.data:
+            return ""  # taken back since
         if event.type == "message.put":
             # Sorted by offset: the extension's default is the id, and ids are not the order of the room.
             return f'<hx-upsert hx-target="#messages" key="data-offset">{drawn(event.data, offset=event.offset)}</hx-upsert>'

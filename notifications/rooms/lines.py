@@ -36,8 +36,9 @@ class LineForm:
 
 
 def _is_new_message(entry: Entry) -> bool:
-    """Not what changes an older one: that carries its place."""
-    return entry.event.type == "message.put" and not {"offset", "edited"} & entry.event.data.keys()
+    """Not what changes an older one: that carries its place. Nor one that was deleted since: it says nothing."""
+    event = entry.event
+    return event.type == "message.put" and bool(event.data) and event.data.get("offset", event.offset) == event.offset
 
 
 class LineOutlet(Outlet):
