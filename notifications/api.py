@@ -1,7 +1,7 @@
 """Notifications and broadcasts over HTTP: `curl -H "Authorization: Bearer $T" -d "Backup done" localhost:8000/api/v1/notify/ops`."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -35,10 +35,11 @@ def _example(body: Any, answer: Any, *, status: int = 202, kind: str = "applicat
 
 
 class Action(Strict):
-    """A button under a notification."""
+    """A button under a notification: a link, or one that posts to a path of this site whose view is made for it."""
 
     label: str = Field(examples=["Open the log"])
     url: str = Field(examples=["https://ci.example.com/42"])
+    method: Literal["get", "post"] = Field("get", description="`post`: pressing it posts there as the one who presses.", examples=["get"])
 
 
 class Saying(Strict):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from core.buttons import may_be_pressed
 from core.delivery import payload
 from core.delivery.payload import BadPayload
 from notifications import texts, times
@@ -13,6 +14,7 @@ from notifications.models import Priority
 
 MAX_ACTIONS = 2
 MAX_DATA = 8192
+_ACTION = ("label", "url", "method")
 # What a person or a token may say instead of a name: ntfy's five steps.
 _STEPS = {1: Priority.LOW, 2: Priority.LOW, 3: Priority.NORMAL, 4: Priority.HIGH, 5: Priority.CRITICAL}
 
@@ -103,12 +105,23 @@ def _actions(actions: Iterable[Mapping[str, str]]) -> tuple[dict[str, str], ...]
 
 
 def _action(action: Mapping[str, str]) -> dict[str, str]:
-    if not isinstance(action, Mapping) or set(action) != {"label", "url"}:
-        raise BadNotification('An action is {"label": ..., "url": ...}.', field="actions", allowed=["label", "url"])
+    if not isinstance(action, Mapping) or set(action) - {"method"} != {"label", "url"}:
+        raise BadNotification(
+            'An action is {"label": ..., "url": ...}, and "method": "post" where it is pressed.', field="actions", allowed=_ACTION
+        )
     address = texts.url(action["url"], field="actions")
     if not address:
         raise BadNotification("An action leads somewhere: it needs a url.", field="actions")
-    return {"label": texts.line(action["label"], field="actions", limit=texts.LABEL), "url": address}
+    made = {"label": texts.line(action["label"], field="actions", limit=texts.LABEL), "url": address}
+    return made | ({"method": "post"} if _is_post(action.get("method", "get"), address) else {})
+
+
+def _is_post(method: object, address: str) -> bool:
+    if method not in ("get", "post"):
+        raise BadNotification("An action's method is get or post.", field="actions", allowed=["get", "post"])
+    if method == "post" and not may_be_pressed(address):
+        raise BadNotification("A button may post to paths of this site whose view is made for it, and nowhere else.", field="actions")
+    return method == "post"
 
 
 def _data(data: Mapping[str, Any]) -> Mapping[str, Any]:

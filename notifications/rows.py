@@ -30,6 +30,15 @@ def moment(at: int) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
+class Button:
+    """One of a notification's buttons: a link, or one that is pressed."""
+
+    number: int
+    label: str
+    press: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One notification as lists show it. `at` is when it arrived, in microseconds since 1970: its place in the list."""
 
@@ -43,6 +52,7 @@ class Row:
     read: bool = False
     archived: bool = False
     snoozed: bool = False
+    presses: tuple[int, ...] = ()  # which of the actions (from 1) are pressed and do not lead anywhere
 
     @classmethod
     def of(
@@ -59,6 +69,7 @@ class Row:
             read=read,
             archived=archived,
             snoozed=snoozed,
+            presses=tuple(number for number, action in enumerate(notification.actions, 1) if action.get("method") == "post"),
         )
 
     @classmethod
@@ -74,7 +85,7 @@ class Row:
     @classmethod
     def of_data(cls, data: Mapping[str, Any]) -> "Row":
         """Read what `data` wrote into an event."""
-        return cls(**{**data, "actions": tuple(data["actions"])})
+        return cls(**{**data, "actions": tuple(data["actions"]), "presses": tuple(data.get("presses", ()))})
 
     def data(self) -> dict[str, Any]:
         """As an event carries it."""
@@ -93,6 +104,10 @@ class Row:
     def written(self) -> str:
         """The time in words of UTC, until the browser writes its own."""
         return moment(self.at).strftime("%d %b %H:%M")
+
+    @property
+    def buttons(self) -> tuple["Button", ...]:
+        return tuple(Button(number, label, number in self.presses) for number, label in enumerate(self.actions, 1))
 
     @property
     def icon(self) -> str:
