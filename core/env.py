@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from core.addresses import read_allowed
+
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -39,6 +41,17 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def targets(name: str) -> list[str]:
+    """Read hosts and networks: `prometheus,10.1.0.0/16,127.0.0.1:9090`. Raises ImproperlyConfigured."""
+    entries = words(name)
+    for entry in entries:
+        try:
+            read_allowed(entry)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name}: {error}") from None
+    return entries
+
+
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     value = text(name, default)
     if value not in allowed:
@@ -52,6 +65,24 @@ def url(name: str, default: str = "", *, schemes: tuple[str, ...]) -> str:
     if value:
         _checked(name, value, schemes)
     return value
+
+
+def urls(name: str, default: str = "", *, schemes: tuple[str, ...]) -> list[str]:
+    """Read several addresses, divided by commas."""
+    values = words(name, default)
+    for value in values:
+        _checked(name, value, schemes)
+    return values
+
+
+def origins(name: str) -> list[str]:
+    """Read origins, such as https://intranet.example.org: scheme, host and perhaps a port, nothing after it."""
+    values = urls(name, schemes=("http", "https"))
+    for value in values:
+        parts = urlsplit(value)
+        if not parts.hostname or parts.username or value != f"{parts.scheme}://{parts.netloc}":
+            raise ImproperlyConfigured(f"{name}: {value!r} is not an origin, such as https://intranet.example.org.")
+    return values
 
 
 def _checked(name: str, value: str, schemes: tuple[str, ...]) -> None:

@@ -25,8 +25,7 @@ def _secret_key() -> str:
 
 SECRET_KEY = _secret_key()
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1],{urlsplit(BASE_URL).hostname}")
-ALLOWED_ORIGINS = env.words("ALLOWED_ORIGINS")
-CSRF_TRUSTED_ORIGINS = [origin for origin in ALLOWED_ORIGINS if "://" in origin]
+ALLOWED_ORIGINS = CSRF_TRUSTED_ORIGINS = env.origins("ALLOWED_ORIGINS")
 TRUSTED_PROXY_HOPS = env.number("TRUSTED_PROXY_HOPS", 0, most=10)
 
 INSTALLED_APPS = [
@@ -100,7 +99,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The channel layer: Redis or Valkey by pub/sub where there is one, else this process's memory.
 REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
-CHANNEL_REDIS_URLS = env.words("CHANNEL_REDIS_URLS", REDIS_URL)
+CHANNEL_REDIS_URLS = env.urls("CHANNEL_REDIS_URLS", REDIS_URL, schemes=("redis", "rediss", "unix"))
 if CHANNEL_REDIS_URLS:
     CHANNEL_LAYERS = {
         "default": {
@@ -149,6 +148,9 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BASE_URL.startswith("https://")
+# A year, once it is https at all. Other names below this host are not ours to speak for, and http is turned into https by the proxy in front.
+SECURE_HSTS_SECONDS = 31_536_000 if BASE_URL.startswith("https://") else 0
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 # Two copies on one host (other ports) share cookies by host name: the port in the name keeps their sessions apart.
 SESSION_COOKIE_NAME = f"sessionid_{PORT}" if HOST in {"127.0.0.1", "localhost"} else "sessionid"
 CSRF_COOKIE_NAME = f"csrftoken_{PORT}" if HOST in {"127.0.0.1", "localhost"} else "csrftoken"
@@ -170,6 +172,8 @@ CATCH_UP = env.number("CATCH_UP", 300)
 CHAT_LENGTH = env.number("CHAT_LENGTH", 4000)
 CREDIT = env.number("CREDIT", 262144)
 ROOMS_OPEN = env.flag("ROOMS_OPEN")
+# Hosts and networks inside that sources, webhooks and push may reach besides the public internet: docs/outbound.md.
+OUTBOUND_ALLOW = env.targets("OUTBOUND_ALLOW")
 
 # What boards may show of this application's rows: fields by model. Names like passwords, sessions, tokens and keys are refused even here.
 DASHBOARD_MODELS: dict[str, list[str]] = {
