@@ -157,7 +157,10 @@ class Kind:
         return ""
 
     def numbered(self, key: str, events: Sequence[Event]) -> None:
-        """Note where these events now stand, in rows of the app's own: runs inside the transaction that numbers them, so keep it short."""
+        """Note in rows of the app's own what was numbered; runs inside the transaction that numbers, so keep it short.
+
+        Each event comes once. What compaction dropped for a newer version comes too, with offset 0: it counts as numbered.
+        """
 
     def redacts(self, type: str, data: Mapping[str, Any]) -> bool:
         """Whether such an event of a log takes back what earlier ones said under its key, so that no replay tells it again.

@@ -198,10 +198,13 @@ def _number_locked(due: Mapping[str, Any], life: str, outcome: Outcome) -> bool:
     offsets: list[tuple[int, int]] = []
     losers: list[int] = []
     batches: list[Batch] = []
+    dropped: dict[str, list[Event]] = {}
     for name, rows in of_channel.items():
         channel = due[name]
         kept, lost = _survivors(registry.of(ChannelName.parse(name)), name, rows)
         losers += lost
+        gone = set(lost)
+        dropped[name] = [row for row in rows if row.pk in gone]
         start = channel.head
         for row in kept:
             channel.head += 1
@@ -211,22 +214,22 @@ def _number_locked(due: Mapping[str, Any], life: str, outcome: Outcome) -> bool:
             span = Range(life, start, channel.head)
             batches.append(Batch(name, span, tuple(history.as_event(row) for row in kept)))
     _write(offsets, losers, {name: due[name].head for name in of_channel})
-    for batch in batches:
-        _tell_kind(batch)
+    numbered = {batch.channel: batch.events for batch in batches}
+    for name in of_channel:
+        _tell_kind(ChannelName.parse(name), numbered.get(name, ()), dropped[name])
     outcome.batches += batches
     # Paced channels are numbered once per pass: what comes in meanwhile waits for the next beat.
     return any(not registry.of(ChannelName.parse(name)).pace for name in of_channel)
 
 
-def _tell_kind(batch: Batch) -> None:
-    """Let the kind note offsets in its own rows; its failure is logged and must not keep the events from their readers."""
-    name = ChannelName.parse(batch.channel)
+def _tell_kind(name: ChannelName, numbered: Sequence[Travelling], dropped: Sequence[Event]) -> None:
+    """Let the kind note in its own rows what was numbered; its failure is logged and must not keep the events from their readers."""
     kind = registry.of(name)
     if type(kind).numbered is Kind.numbered:
         return
     try:
         with transaction.atomic(using=router.db_for_write(Event)):
-            kind.numbered(name.key, batch.events)
+            kind.numbered(name.key, [*numbered, *map(history.as_event, dropped)])
     except OperationalError:  # a lock that was not to be had: all of it again, by the relay
         raise
     except Exception:

@@ -1,16 +1,21 @@
 """The rules that the promise hangs on (design, end of section 2), where no other file here holds them."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
-from core.delivery import history, presence, sequencer
+from core.delivery import failpoints, history, presence, sequencer
+from core.delivery.channel import Event as Travelling
 from core.delivery.executor import on_executor
 from core.delivery.publishing import NewEvent, publish, publish_many
 from core.models import Channel, Event
+from tests.support.kinds import PacedValues
 from tests.support.live import live_client
 from tests.support.servers import Postgres, make_site, start_postgres
 
@@ -49,6 +54,39 @@ def test_rule_7_what_comes_within_the_pace_waits_and_only_the_newest_of_a_key_is
     sequencer.sequence_channel("testpaced:a")
     stretch = history.stretch("testpaced:a", 0)
     assert [event.data["value"] for event in stretch.events] == [4] and stretch.head == 2
+
+
+def test_a_kind_is_told_each_event_once_also_those_that_compaction_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, bool, bool]] = []
+
+    def note(self: PacedValues, key: str, events: Sequence[Travelling]) -> None:
+        told.extend((event.data["text"], event.offset > 0, transaction.get_connection().in_atomic_block) for event in events)
+
+    monkeypatch.setattr(PacedValues, "numbered", note)
+    with transaction.atomic():
+        for text, version in (("one", 1), ("two", 2), ("three", 3)):
+            publish("testpaced:a", "value", {"text": text}, key="x", version=(version, 0))
+    Channel.objects.update(numbered_at=timezone.now() - timedelta(seconds=1))
+    publish("testpaced:a", "value", {"text": "late"}, key="x", version=(2, 5))  # nothing of this pass gets an offset
+    assert told == [("three", True, True), ("one", False, True), ("two", False, True), ("late", False, True)]
+    sequencer.sequence_channel("testpaced:a")
+    assert len(told) == 4
+
+
+def test_what_a_kind_notes_stands_if_and_only_if_the_numbering_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    def note(self: PacedValues, key: str, events: Sequence[Travelling]) -> None:
+        Channel.objects.create(name=f"testpaced:noted-{len(events)}")
+
+    monkeypatch.setattr(PacedValues, "numbered", note)
+    monkeypatch.setattr(failpoints, "hit", lambda point: 1 / 0 if point == "in_sequencer" else None)
+    with transaction.atomic(), suppress(ZeroDivisionError):
+        publish("testpaced:a", "value", {"value": 1}, key="x")
+        sequencer.sequence(["testpaced:a"])
+    assert not Channel.objects.filter(name__contains="noted").exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(PacedValues, "numbered", note)
+    sequencer.sequence_channel("testpaced:a")
+    assert Channel.objects.filter(name="testpaced:noted-1").exists()
 
 
 @pytest.mark.usefixtures("running_hub")
