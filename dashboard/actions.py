@@ -25,7 +25,7 @@ from core import jobs
 from core.delivery import authority
 from core.delivery.publishing import NewEvent, publish, publish_many
 from core.errors import Code, Problem
-from dashboard import history, rollups, store, values, widgets
+from dashboard import history, rollups, sources, store, values, widgets
 from dashboard.models import Dashboard, Sample, ShareLink, Source, Widget
 from dashboard.store import Line, Row, Target
 from dashboard.widgets.base import View
@@ -189,10 +189,11 @@ def show_trouble(widget: Widget, trouble: str) -> None:
 def save_source(source: Source) -> Source:
     """Give a widget a source, or change it; it is read soon after the caller's transaction commits. Raises ValidationError."""
     with transaction.atomic(using=_alias()):
-        source.failures, source.due_at = 0, timezone.now()
+        # Without a lease: whoever polls it by its former settings stores nothing any more.
+        source.failures, source.due_at, source.leased_until = 0, timezone.now(), None
         source.full_clean()
         source.save()
-        jobs.wake("refresh_sources")
+        jobs.wake("poll_sources" if source.kind in sources.POLLED else "refresh_sources")
     return source
 
 

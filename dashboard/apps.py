@@ -12,12 +12,13 @@ class DashboardConfig(AppConfig):
     def ready(self) -> None:
         from core import jobs
         from core.delivery.channel import registry
-        from dashboard import history, refresh, rollups, signals
+        from dashboard import history, polling, refresh, rollups, signals
         from dashboard.kinds import DashboardKind
 
         registry.register(DashboardKind())
         jobs.register("trim_samples", history.trim_now, queue="bulk", every=3600)
         jobs.register("roll_up", rollups.roll_up_now, queue="bulk", every=60)
+        jobs.register("poll_sources", polling.poll_now, queue="live", every=2)
         jobs.register("refresh_sources", refresh.refresh_now, queue="live", every=5)
         signals.connect()
         refresh.connect()

@@ -174,14 +174,15 @@ class RollupDue(models.Model):
 
 
 class Source(models.Model):
-    """Where a widget's values come from when nobody pushes them. Read by dashboard/refresh.py under this row's lock."""
+    """Where a widget's values come from when nobody pushes them: dashboard/refresh.py and dashboard/polling.py."""
 
     widget = models.OneToOneField(Widget, on_delete=models.CASCADE, related_name="source")
     kind = models.CharField(max_length=20)
     config = models.JSONField(default=dict, blank=True)
     subject = models.CharField(max_length=100, default="", blank=True, db_index=True)  # what makes it dirty: a model's label
-    due_at = models.DateTimeField(default=timezone.now, db_index=True)  # its next recount
+    due_at = models.DateTimeField(default=timezone.now, db_index=True)  # its next recount or poll
     failures = models.PositiveIntegerField(default=0)  # in a row
+    leased_until = models.DateTimeField(null=True, blank=True)  # somebody polls it (dashboard/polling.py); also whose lease it is
 
     def __str__(self) -> str:
         return f"{self.kind} for {self.widget}"

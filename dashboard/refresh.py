@@ -1,4 +1,4 @@
-"""Sources kept live: what changed leaves a dirty row, a worker reads the source anew and records what it found. Design, rule 3.
+"""Model sources kept live: what changed leaves a dirty row, a worker reads the source anew and records what it found. Design, rule 3.
 
 The source's row stays locked from before the query until what was recorded has committed, and only the dirty rows seen before the query
 go: whoever comes later finds his own. Bulk updates, which send no signal, are found by a recount.
@@ -6,7 +6,7 @@ go: whoever comes later finds his own. Bulk updates, which send no signal, are f
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -75,7 +75,8 @@ def _mark(label: str) -> None:
 def refresh_now() -> int:
     """The job: read every source that is dirty or due for a recount. Returns how many."""
     now = timezone.now()
-    due = Source.objects.filter(Q(due_at__lte=now) | Q(pk__in=SourceDirty.objects.filter(source__failures=0).values("source")))
+    mine = Source.objects.exclude(kind__in=sources.POLLED)
+    due = mine.filter(Q(due_at__lte=now) | Q(pk__in=SourceDirty.objects.filter(source__failures=0).values("source")))
     pks = list(due.order_by("due_at").values_list("pk", flat=True)[:AT_ONCE])
     for pk in pks:
         refresh(pk, now=timezone.now())
@@ -90,23 +91,33 @@ def refresh(pk: int, *, now: datetime) -> None:
             return
         # Before the query: what changes from here on leaves a row that is not among these.
         seen = list(SourceDirty.objects.filter(source=source).values_list("pk", flat=True))
-        trouble = _refresh_locked(source, now)
-        source.failures = source.failures + 1 if trouble else 0
-        source.due_at = now + min(LONGEST_WAIT, RECOUNT * 2 ** min(source.failures, 10) if trouble else RECOUNT)
-        source.save(update_fields=["failures", "due_at"])
-        actions.show_trouble(source.widget, trouble)
+        trouble = record_locked(source, lambda: _look(source), now)
+        settle_locked(source, trouble, now, every=RECOUNT)
         SourceDirty.objects.filter(pk__in=seen).delete()
 
 
-def _refresh_locked(source: Source, now: datetime) -> str:
+def _look(source: Source) -> Look:
+    kind = widgets.of(source.widget.kind)
+    reader = sources.KINDS[source.kind]
+    return reader.look(reader.settings(source.config, kind), kind)
+
+
+def settle_locked(source: Source, trouble: str, now: datetime, *, every: timedelta) -> None:
+    """Say on the tile what is wrong, or that nothing is, and when the source is due again: later each time that it fails."""
+    source.failures = source.failures + 1 if trouble else 0
+    waits = every * 2 ** min(source.failures, 10)
+    in_step = source.due_at + every if source.due_at <= now < source.due_at + every else now + every
+    source.due_at = now + min(max(every, LONGEST_WAIT), waits) if trouble else in_step
+    source.save(update_fields=["failures", "due_at"])
+    actions.show_trouble(source.widget, trouble)
+
+
+def record_locked(source: Source, look: Callable[[], Look], now: datetime) -> str:
     """Record what a source shows; what went wrong, in words."""
     try:
         # A savepoint: a query that fails must not take the source's row along.
         with transaction.atomic():
-            kind = widgets.of(source.widget.kind)
-            reader = sources.KINDS[source.kind]
-            look = reader.look(reader.settings(source.config, kind), kind)
-            _record(source.widget, look, now)
+            _record(source.widget, look(), now)
     except Problem as problem:
         return problem.detail
     except KeyError as missing:

@@ -40,7 +40,7 @@ class Attendance:
     def _count(self, subscription: "Subscription", step: int) -> None:
         reader, topic = subscription.connection.reader, subscription.topic
         who = reader.name or reader.guest
-        if topic.kind.has_presence and who:
+        if topic.kind.has_presence:
             place = (topic.text, who)
             self._tabs[place] += step
             if not self._tabs[place]:

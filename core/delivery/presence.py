@@ -1,6 +1,7 @@
 """Presence: who is on a channel, as leases of the processes that serve them. A guess, never older than a dead process's 15 s.
 
 A hub writes its own people's rows once a second, changes only; joins and leaves are state events on `presence:<kind>.<key>`.
+Who has no name (a guest on a public board, a share link) counts as somebody who watches (`watched`) and is not shown.
 """
 
 import html
@@ -67,13 +68,19 @@ def face_id(who: str) -> str:
 
 def people(channel: str) -> list[str]:
     """Who is on a channel now, by name. Blocking."""
-    rows = Presence.objects.filter(channel=channel, process__expires_at__gt=Now())
+    rows = Presence.objects.filter(channel=channel, process__expires_at__gt=Now()).exclude(who="")
     return sorted(set(rows.values_list("who", flat=True)))
 
 
 def watchers(channels: Collection[str]) -> set[str]:
     """Who is on any of these channels now. Blocking."""
-    return set(Presence.objects.filter(channel__in=channels, process__expires_at__gt=Now()).values_list("who", flat=True))
+    rows = Presence.objects.filter(channel__in=channels, process__expires_at__gt=Now()).exclude(who="")
+    return set(rows.values_list("who", flat=True))
+
+
+def watched(channels: Iterable[str]) -> set[str]:
+    """Which of these channels anybody is on now, also somebody without a name. Blocking."""
+    return set(Presence.objects.filter(channel__in=set(channels), process__expires_at__gt=Now()).values_list("channel", flat=True))
 
 
 def refresh(process: str) -> bool:
@@ -133,9 +140,10 @@ def _here(places: Iterable[Place]) -> set[Place]:
 
 
 def _announce(before: set[Place], after: set[Place]) -> None:
-    came = [NewEvent(_presence_channel(channel), "presence", {"who": who}, _key(who)) for channel, who in sorted(after - before)]
-    went = [NewEvent(_presence_channel(channel), "presence.gone", {"who": who}, _key(who)) for channel, who in sorted(before - after)]
-    publish_many(came + went)
+    came, left = ([place for place in sorted(places) if place[1]] for places in (after - before, before - after))
+    announced = [NewEvent(_presence_channel(channel), "presence", {"who": who}, _key(who)) for channel, who in came]
+    went = [NewEvent(_presence_channel(channel), "presence.gone", {"who": who}, _key(who)) for channel, who in left]
+    publish_many(announced + went)
 
 
 def _presence_channel(channel: str) -> str:

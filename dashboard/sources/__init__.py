@@ -1,8 +1,14 @@
 """The kinds of source by name. To add one: a file beside this one, its class in KINDS."""
 
 from dashboard.sources.base import SourceKind
+from dashboard.sources.celery_queues import CelerySource
+from dashboard.sources.function import FunctionSource
+from dashboard.sources.health import HealthSource
 from dashboard.sources.model import ModelSource
+from dashboard.sources.system import SystemSource
 
-KINDS: dict[str, SourceKind] = {kind.name: kind for kind in (ModelSource(),)}
+_ALL: tuple[SourceKind, ...] = (ModelSource(), SystemSource(), CelerySource(), HealthSource(), FunctionSource())
+KINDS: dict[str, SourceKind] = {kind.name: kind for kind in _ALL}
+POLLED = frozenset(kind.name for kind in _ALL if kind.every)
 
-__all__ = ["KINDS"]
+__all__ = ["KINDS", "POLLED"]

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
+from msgspec import Meta
 
 from core.errors import Code, Problem
 from dashboard.widgets.base import Config, WidgetKind
@@ -28,19 +29,32 @@ class Look:
     absent: object = None
 
 
+class PollConfig(Config, frozen=True):
+    """The settings of a source that is asked every so often; its own come before this one."""
+
+    every: Annotated[int, Meta(ge=2, le=86_400)] | None = None  # seconds; none: as often as its kind usually is
+
+
 class SourceKind:
     """One kind of source. Subclass it in a file of its own and name it in `sources.KINDS`."""
 
     name: ClassVar[str]
     title: ClassVar[str]
+    help: ClassVar[str] = ""  # what its form says
     config: ClassVar[type[Config]] = Config
+    every: ClassVar[int] = 0  # seconds between two polls, where its settings do not say; 0: it is read when something changed
+    patience: ClassVar[float] = 10.0  # seconds that one poll may take
+
+    def interval(self, config: Any) -> int:
+        """The seconds between two polls."""
+        return getattr(config, "every", None) or self.every
 
     def settings(self, config: Mapping[str, Any], widget: WidgetKind) -> Any:
         """The typed config, if it can feed a widget of this kind. Raises Problem that says what is wrong."""
         try:
             return msgspec.convert(config, self.config)
         except msgspec.ValidationError as error:
-            raise Problem(Code.INVALID, f"The settings of this source are wrong: {error}.", field="source") from None
+            raise wrong(f"The settings of this source are wrong: {error}.") from None
 
     def subject(self, config: Any) -> str:
         """What marks this source dirty when it changes: a model's label. Empty: nothing does."""
@@ -49,3 +63,24 @@ class SourceKind:
     def look(self, config: Any, widget: WidgetKind) -> Look:
         """Read what there is now. Raises Problem in words that a tile may show."""
         raise NotImplementedError
+
+
+def wrong(detail: str) -> Problem:
+    """What is wrong with a source, in words for its form and its tile."""
+    return Problem(Code.INVALID, detail, field="source")
+
+
+def check_numbers(widget: WidgetKind, *, lines: int = 1) -> None:
+    """Raise Problem unless a widget of this kind shows numbers, and so many lines of them."""
+    try:
+        widget.read(1.0)
+    except Problem:
+        raise wrong(f"A {widget.title.lower()} does not show numbers. {widget.shape}") from None
+    if lines > 1 and not widget.several:
+        raise wrong(f"A {widget.title.lower()} shows one line of values: choose one figure.")
+
+
+def check_states(widget: WidgetKind) -> None:
+    """Raise Problem unless a widget of this kind shows states of several things."""
+    if widget.name != "status":
+        raise wrong("States are shown by a status grid; choose a figure, which is a number.")

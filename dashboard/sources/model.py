@@ -38,6 +38,7 @@ class ModelConfig(Config, frozen=True):
 class ModelSource(SourceKind):
     name = "model"
     title = "Rows of this application"
+    help = "Counts, sums and averages of a model that DASHBOARD_MODELS exposes, or its newest rows; kept live."
     config = ModelConfig
 
     def settings(self, config: Mapping[str, Any], widget: WidgetKind) -> ModelConfig:
