@@ -226,24 +226,43 @@ class AlertRule(models.Model):
 
     widget = models.ForeignKey(Widget, on_delete=models.CASCADE, related_name="alert_rules")
     name = models.CharField(max_length=120)
-    series = models.CharField(max_length=64, default="", blank=True)
+    series = models.CharField(max_length=64, default="", blank=True)  # empty: all lines, the alert fires while one of them is a reason
     condition = models.CharField(max_length=10, choices=Condition)
     low = models.FloatField(null=True, blank=True)
     high = models.FloatField(null=True, blank=True)
     pending_seconds = models.PositiveIntegerField(default=0)
     recovery_seconds = models.PositiveIntegerField(default=0)
     severity = models.PositiveSmallIntegerField(default=2)  # as a notification's priority
-    audience = models.JSONField(default=list, blank=True)
+    audience = models.JSONField(default=list, blank=True)  # words: see dashboard/alerts/audience.py
     enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now)
     muted_until = models.DateTimeField(null=True, blank=True)
+    # How it stands: dashboard/alerts/machine.py. Times are unix microseconds.
     state = models.CharField(max_length=10, choices=State, default=State.OK)
-    state_since = models.DateTimeField(null=True, blank=True)
-    judged = models.BigIntegerField(default=0)  # the newest sample id that was judged
+    since = models.BigIntegerField(default=0)
+    judged = models.BigIntegerField(default=0)  # the time of the newest value that was judged
+    value = models.FloatField(null=True, blank=True)
+    line = models.CharField(max_length=64, default="", blank=True)  # whose value that is
+    fired = models.JSONField(default=list, blank=True)  # when it last began to fire
+    due_at = models.DateTimeField(null=True, blank=True, db_index=True)  # when time alone may change it
+    told = models.BooleanField(default=False)  # people were told that it fires, and not yet that it is over
     acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     acknowledged_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return self.name
+
+
+class AlertDue(models.Model):
+    """Values were numbered that a rule has not judged: of one series, by the lowest and the highest of their ids."""
+
+    rule = models.ForeignKey(AlertRule, on_delete=models.CASCADE, related_name="due_values")
+    series = models.BigIntegerField()  # no foreign key: it is written while channels are locked, and must not wait for a series
+    first = models.BigIntegerField()
+    last = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.rule}: samples {self.first} to {self.last}"
 
 
 class Role(models.Model):

@@ -82,7 +82,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How the alert stands now. `fired`: it fired since, also when that is over again. `due`: when time alone may change it; None: never."""
+    """How the alert stands now. `fired`: it fired since, even if that is over. `due`: when time alone may change it; None: never."""
 
     standing: Standing
     fired: bool = False
@@ -116,7 +116,7 @@ def _heard(rule: Rule, standing: Standing, seen: Sequence[Seen], now: int) -> Ve
     run.move(is_breach=is_silent, at=max(ends if is_silent else run.standing.judged, standing.since), is_new=True)
     run.pass_time(now)
     due = _due(rule, run.standing, now)
-    return run.verdict(due if is_silent or due is not None and due < ends else ends)
+    return run.verdict(due if is_silent or (due is not None and due < ends) else ends)
 
 
 class _Run:
