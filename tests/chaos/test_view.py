@@ -107,3 +107,15 @@ def test_a_refused_channel_is_followed_no_more() -> None:
     page.opened()
     page.receive({"reply": 0, "ok": True, "at": {}, "refused": {LOG: "not_found"}})
     assert page.screen.shown == ["refused"] and page.channels == {}
+
+
+def test_a_frame_of_an_epoch_that_is_over_is_not_fetched_for_again_and_again() -> None:
+    page = live()
+    assert page.receive({"signal": "resync", "channels": [LOG]}) == [Fetch(LOG)]
+    page.receive(frame(10, 11))
+    page.receive(frame(11, 12))
+    assert page.fetched(LOG, Position("f", 10), "region") == []
+    assert page.receive(frame(12, 13)) == [Fetch(LOG)]
+    assert page.fetched(LOG, Position("f", 10), "region") == []
+    page.receive(frame(10, 11, epoch="f"))
+    assert page.screen.shown == ["region", "10-11"]

@@ -189,7 +189,9 @@ class View:
         effects: list[Effect] = []
         for frame in frames:
             # After an answer the server sends everything from where we stand: what lies beyond comes again.
-            if why != "asked" or "to" not in frame or self._judged(channel, frame) is not Verdict.GAP:
+            # A fetched region is of the newest epoch: a frame of another one would only be fetched for again, for ever.
+            idle = {"asked": Verdict.GAP, "refetch": Verdict.UNRECOVERABLE}[why]
+            if "to" not in frame or self._judged(channel, frame) is not idle:
                 effects += self._pushed(channel, frame)
         if not channel.holds and channel.position.offset < channel.reach:
             channel.holds.add("asked")

@@ -1,5 +1,6 @@
 """live.js in Chromium against a server played by hand: every order of frames, answers and swaps that can hurt."""
 
+import queue
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -146,6 +147,35 @@ def test_another_epoch_fetches_the_region_and_goes_on_in_it(fake: FakeLive, page
     talk = open_board(fake, page)
     talk.push(BOARD, 3, 4, line(4), epoch="beef")
     talk.push(BOARD, 4, 5, line(5), epoch="beef")
+    shows(page, "#list", "45")
+
+
+def test_frames_of_an_epoch_that_is_over_do_not_fetch_the_region_for_ever(fake: FakeLive, page: Page) -> None:
+    """The region came from a process that knew the new epoch, frames from one that did not yet: each of them was fetched for again."""
+    fake.pages["/region/"] = region(BOARD, 41, '<p id="new"></p><ol id="list"></ol>', epoch="beef")
+    talk = open_board(fake, page)
+    answered = fake.gate("/region/")
+    talk.say(signal="resync", channels=[BOARD])
+    fake.asks("/region/")
+    for end in (42, 43, 44):
+        talk.push(BOARD, end - 1, end, line(end))
+    talk.push(BOARD, 41, 42, line(42), epoch="beef")
+    answered.set()
+    shows(page, "#list", "42")
+    talk.push(BOARD, 44, 45, line(45))
+    fake.asks("/region/")
+    with pytest.raises(queue.Empty):
+        while True:
+            assert fake.asked.get(timeout=1).path != "/region/"
+
+
+def test_what_has_no_region_to_fetch_goes_on_in_the_new_epoch(fake: FakeLive, page: Page) -> None:
+    fake.pages["/"] = page_with(f'<ol id="list" data-channel="user:7" data-position="{EPOCH}:12"></ol>')
+    page.goto(fake.url)
+    talk = fake.socket()
+    talk.answer()
+    talk.push("user:7", 3, 4, line(4), epoch="beef")
+    talk.push("user:7", 4, 5, line(5), epoch="beef")
     shows(page, "#list", "45")
 
 

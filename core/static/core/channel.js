@@ -2,7 +2,7 @@
 
 import { judge, ranged } from "./position.js";
 
-/** More than this in waiting frames (characters) is not kept: the regions are fetched anew instead. */
+/** More waiting characters than this are not kept: the regions are fetched anew. */
 export const KEEP = 256 * 1024;
 
 export class Channel {

@@ -80,7 +80,7 @@ function connect() {
   if (!document.hidden || stays()) socket.start();
 }
 
-/** What the last socket said has been applied by now; the rest will be said again. */
+/** What the last socket said has been applied; the rest will be said again. */
 async function opened() {
   const { socket: mine } = socket;
   const share = await regions.ticket();
@@ -145,7 +145,7 @@ function refuse(name, why) {
 async function pushed(channel, frame) {
   const verdict = channel.take(frame);
   if (verdict === "apply") return apply(channel, frame);
-  if (verdict === "resync") refetch(channel);
+  if (verdict === "resync") refetch(channel, { epoch: frame.epoch, offset: frame.from });
   if (verdict === "gap") ask([channel]);
   if (verdict === "gap" || verdict === "resync") channel.keep(frame);
   if (paused) tell();
@@ -236,14 +236,14 @@ async function judgeAgain(channel, why) {
   if (channel.holds.size) return;
   if (channel.stale) return refetch(channel);
   for (const frame of frames) {
-    // After an answer the server sends everything from where we stand: what lies beyond comes again.
-    if (why !== "asked" || judge(channel.position, frame) !== "gap") await pushed(channel, frame);
+    // After an answer everything comes again from where we stand; a fetched region is of the newest epoch.
+    if (judge(channel.position, frame) !== { asked: "gap", refetch: "resync" }[why]) await pushed(channel, frame);
   }
   if (!channel.holds.size && channel.position.offset < channel.reach && socket?.state === "live") ask([channel]);
   channel.reach = 0;
 }
 
-/** Hold the channels that these elements show something of, while they are being replaced. */
+/** Hold the channels that these elements show, while they are being replaced. */
 function hold(elements, except) {
   const why = Symbol("replacing");
   const names = new Set(elements.flatMap(regions.touching));
