@@ -187,6 +187,8 @@ DASHBOARD_MODELS: dict[str, list[str]] = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+# Headers that sources send to an address and nowhere else: {"https://prometheus.example.org": {"Authorization": "Bearer ..."}}.
+DASHBOARD_HEADERS: dict[str, dict[str, str]] = {}
     "formatters": {"line": {"()": "core.logs.LineFormatter"}},
     "filters": {"once_per_outage": {"()": "core.logs.OncePerOutage"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},

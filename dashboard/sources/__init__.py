@@ -4,10 +4,11 @@ from dashboard.sources.base import SourceKind
 from dashboard.sources.celery_queues import CelerySource
 from dashboard.sources.function import FunctionSource
 from dashboard.sources.health import HealthSource
+from dashboard.sources.http_json import HttpSource
 from dashboard.sources.model import ModelSource
 from dashboard.sources.system import SystemSource
 
-_ALL: tuple[SourceKind, ...] = (ModelSource(), SystemSource(), CelerySource(), HealthSource(), FunctionSource())
+_ALL: tuple[SourceKind, ...] = (ModelSource(), SystemSource(), CelerySource(), HealthSource(), HttpSource(), FunctionSource())
 KINDS: dict[str, SourceKind] = {kind.name: kind for kind in _ALL}
 POLLED = frozenset(kind.name for kind in _ALL if kind.every)
 

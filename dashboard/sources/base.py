@@ -1,5 +1,7 @@
 """Where a widget's values come from when nobody pushes them: docs/dashboards.md. A kind of source reads; dashboard/refresh.py stores."""
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -9,6 +11,8 @@ from msgspec import Meta
 
 from core.errors import Code, Problem
 from dashboard.widgets.base import Config, WidgetKind
+
+_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +88,9 @@ def check_states(widget: WidgetKind) -> None:
     """Raise Problem unless a widget of this kind shows states of several things."""
     if widget.name != "status":
         raise wrong("States are shown by a status grid; choose a figure, which is a number.")
+
+
+def series_name(text: str) -> str:
+    """A name for the series of something that is called so; where letters had to go, with what tells it from its like."""
+    plain = _NAME.sub("-", text)[:50]
+    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

@@ -1,6 +1,5 @@
 """Figures of any Django model that the settings expose (`DASHBOARD_MODELS`): counts, sums, averages, by group, or the newest rows."""
 
-import hashlib
 import math
 import re
 from collections.abc import Mapping
@@ -14,14 +13,13 @@ from django.db.models import Avg, Count, Field, Model, QuerySet, Sum
 from msgspec import Meta
 
 from core.errors import Code, Problem, quoted
-from dashboard.sources.base import Found, Look, SourceKind
+from dashboard.sources.base import Found, Look, SourceKind, series_name
 from dashboard.widgets.base import Config, WidgetKind
 
 LOOKUPS = frozenset({"exact", "gt", "gte", "lt", "lte", "isnull"})
 MOST_GROUPS = 60
 # Whatever the settings say: none of these is ever read.
 _SECRET = re.compile(r"passw|session|token|secret|digest|private|salt|otp|(^|_)key", re.I)
-_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 Word = Annotated[str, Meta(max_length=100)]
 
 
@@ -145,10 +143,7 @@ def _words(value: Any) -> str:
 
 
 def _series(group: Any) -> str:
-    """A name for the series of this group; where letters had to go, with what tells it from its like."""
-    text = _words(group) if group is not None else "none"
-    plain = _NAME.sub("-", text)[:50]
-    return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    return series_name(_words(group) if group is not None else "none")
 
 
 def _is_number(field: "Field[Any, Any]") -> bool:
