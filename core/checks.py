@@ -17,6 +17,9 @@ def check_addresses(**kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if not validate_host(f"[{host}]" if ":" in host else host, settings.ALLOWED_HOSTS):
         found.append(Error(f"ALLOWED_HOSTS lacks {host}, the host of BASE_URL: every page would be refused.", id="signalbox.E001"))
+    if settings.BASE_URL.startswith("http:") and host not in LOOPBACK:
+        text = f"BASE_URL=http://{host}: passwords and sessions travel in the clear. Put TLS in front and say https."
+        found.append(Warning(text, id="signalbox.W004"))
     if settings.DEBUG and settings.HOST not in LOOPBACK:
         found.append(Warning(f"DEBUG=1 on HOST={settings.HOST}: strangers would read tracebacks and settings.", id="signalbox.W002"))
     return found

@@ -6,7 +6,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -110,6 +110,36 @@ def database(name: str, *, file: Path) -> dict[str, Any]:
     if not parsed.get("NAME"):
         raise ImproperlyConfigured(f"{name} is malformed: it names no database, as in postgres://user:password@host:5432/name.")
     return parsed
+
+
+def mail(name: str) -> dict[str, Any]:
+    """Read a mail server's address as Django's settings: smtp:// (plain), smtp+tls:// (STARTTLS), smtps:// (TLS), console:// (prints).
+
+    `?from=Signalbox <signalbox@example.org>` says who mails come from.
+    """
+    value = url(name, schemes=("smtp", "smtp+tls", "smtps", "console"))
+    parts = urlsplit(value)
+    if not value or parts.scheme == "console":
+        return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"} | _mail_from(parts.query)
+    if not parts.hostname:
+        raise ImproperlyConfigured(f"{name} is malformed: it names no host, as in smtp+tls://user:password@mail.example.org:587.")
+    ports = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or ports[parts.scheme],
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+    } | _mail_from(parts.query)
+
+
+def _mail_from(query: str) -> dict[str, str]:
+    sender = dict(parse_qsl(query)).get("from", "")
+    if not sender.isprintable():
+        raise ImproperlyConfigured("The from= of the mail server's address holds what a mail's sender cannot.")
+    return {"DEFAULT_FROM_EMAIL": sender} if sender else {}
 
 
 def folder(name: str, default: str) -> Path:

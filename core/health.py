@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from core import jobs
+from core import jobs, proxies
 from core.metrics import registry
 from core.models import Process
 
@@ -107,6 +107,12 @@ def broker() -> Missing | None:
     if url.startswith(("redis", "rediss")) and not _answers(url):
         return Missing("broker", "The broker does not answer: jobs wait.")
     return None
+
+
+@check
+def proxy() -> Missing | None:
+    wrong = proxies.complaint()
+    return Missing("proxy", wrong) if wrong else None
 
 
 @check

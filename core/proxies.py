@@ -15,14 +15,16 @@ logger = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 _SCHEMES = {"http": {"http": "http", "websocket": "ws"}, "https": {"http": "https", "websocket": "wss"}}
-_warned = False
+UNTOLD = "A proxy forwards requests, but TRUSTED_PROXY_HOPS is 0: limits by address are off. Set it to the number of proxies."
+NO_SCHEME = "BASE_URL is https, but the proxy does not say so: it must send X-Forwarded-Proto."
+_seen: dict[str, None] = {}  # what was complained about, in this order
 
 
 def believe(scope: Scope) -> Scope:
     """The scope with the caller's true address (`client`) and scheme, by as many hops as are trusted.
 
     With none trusted, headers change nothing. But where a private peer sends them all the same, it is a proxy that nobody told us of: its
-    address is that of every visitor, so nobody's is known (`client` is None), limits by address are off, and one warning says how to mend it.
+    address is that of every visitor, so nobody's is known (`client` is None), limits by address are off, and one warning says so.
     """
     hops = settings.TRUSTED_PROXY_HOPS
     forwarded = _forwarded_for(scope["headers"])
@@ -34,16 +36,25 @@ def believe(scope: Scope) -> Scope:
     proto = _last(scope["headers"], b"x-forwarded-proto").lower()
     if proto in _SCHEMES:
         believed["scheme"] = _SCHEMES[proto][scope["type"]]
+    elif forwarded and settings.BASE_URL.startswith("https:"):
+        _complain(NO_SCHEME)
     return believed
 
 
+def complaint() -> str:
+    """What is wrong with the proxies in front, as this process has seen since its start; empty when nothing is."""
+    return next(iter(_seen), "")
+
+
+def _complain(text: str) -> None:
+    """Say it in the log once, and from then on at /readyz."""
+    if text not in _seen:
+        _seen[text] = None
+        logger.warning(text)
+
+
 def _unknown(scope: Scope) -> Scope:
-    global _warned
-    if not _warned:
-        _warned = True
-        logger.warning(
-            "A proxy forwards requests, but TRUSTED_PROXY_HOPS is 0: limits by address are off. Set it to the number of proxies."
-        )
+    _complain(UNTOLD)
     return {**scope, "client": None}
 
 

@@ -12,6 +12,7 @@ need() { # need <package> <command...>: the package, unless the command succeeds
 }
 
 have_postgres() { command -v initdb || compgen -G "/usr/lib/postgresql/*/bin/initdb"; }
+have_nginx() { command -v nginx || [ -x /usr/sbin/nginx ]; }
 have_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
 need make command -v make
@@ -20,6 +21,7 @@ need python3-venv python3 -c 'import ensurepip, venv'
 if [ "$what" = test ]; then
     need chromium have_chromium
     need postgresql have_postgres
+    need nginx have_nginx
 fi
 if [ ${#packages[@]} -eq 0 ]; then
     exit 0

@@ -177,6 +177,22 @@ class Broker:
         executor.submit(sequencer.sequence_channel, channel)
 
 
+async def round_trip(patience: float) -> float | None:
+    """Send ourselves a message through the layer: how many seconds it took, or None where nothing came back. For a shell."""
+    layer, began = get_channel_layer(), time.monotonic()
+    group = f"doctor.{os.getpid()}"
+    try:
+        async with asyncio.timeout(patience):
+            name = await layer.new_channel()
+            await layer.group_add(group, name)
+            await layer.group_send(group, {"type": "doctor.hello"})
+            await layer.receive(name)
+    except Exception as error:  # noqa: BLE001 (whatever a layer's client raises, nothing came back)
+        logger.debug("no round trip: %s", error)
+        return None
+    return time.monotonic() - began
+
+
 def _message(batch: Batch) -> tuple[str, dict[str, Any]]:
     group = ChannelName.parse(batch.channel).group
     message = wire.batch(batch.channel, batch.span, batch.events)

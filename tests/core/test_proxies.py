@@ -18,6 +18,11 @@ def scope(*forwarded: str, proto: str = "", client: Any = (PEER, 4000), kind: st
     return {"type": kind, "scheme": {"http": "http", "websocket": "ws"}[kind], "client": client, "headers": headers}
 
 
+@pytest.fixture(autouse=True)
+def nothing_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxies, "_seen", {})
+
+
 @pytest.fixture
 def hops(settings: Any) -> Callable[[int], None]:
     def trust(number: int) -> None:
@@ -64,15 +69,15 @@ def test_without_trusted_proxies_a_strangers_headers_change_nothing(hops: Callab
 
 @pytest.mark.parametrize("peer", [("127.0.0.1", 1), ("10.1.2.3", 1), ("::1", 1), None, ("", 0)])
 def test_a_private_peer_that_forwards_untold_makes_every_address_unknown_and_is_said_once(
-    hops: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, peer: Any
+    hops: Callable[[int], None], caplog: pytest.LogCaptureFixture, peer: Any
 ):
     hops(0)
-    monkeypatch.setattr(proxies, "_warned", False)
     with caplog.at_level(logging.WARNING):
         assert address(scope("203.0.113.9", client=peer)) == ""
         assert address(scope("203.0.113.9", client=peer)) == ""
     assert len(caplog.records) == 1
     assert "TRUSTED_PROXY_HOPS is 0" in caplog.text
+    assert "TRUSTED_PROXY_HOPS is 0" in proxies.complaint()
 
 
 def test_a_peer_on_this_machine_that_forwards_nothing_is_itself(hops: Callable[[int], None]):
@@ -93,3 +98,13 @@ def test_a_peer_on_this_machine_that_forwards_nothing_is_itself(hops: Callable[[
 def test_the_scheme_is_the_nearest_trusted_proxys(hops: Callable[[int], None], trusted: int, kind: str, proto: str, scheme: str):
     hops(trusted)
     assert proxies.believe(scope(proto=proto, kind=kind, client=("8.8.8.8", 1)))["scheme"] == scheme
+
+
+@pytest.mark.parametrize(("base", "proto", "complains"), [("https", "", True), ("https", "https", False), ("http", "", False)])
+def test_a_proxy_that_hides_the_scheme_of_an_https_site_is_complained_about(
+    hops: Callable[[int], None], settings: Any, base: str, proto: str, complains: bool
+):
+    hops(1)
+    settings.BASE_URL = f"{base}://signalbox.example"
+    proxies.believe(scope("203.0.113.9", proto=proto))
+    assert ("X-Forwarded-Proto" in proxies.complaint()) is complains

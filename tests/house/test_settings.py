@@ -1,6 +1,7 @@
 """A bad setting stops the start with one sentence; secrets stay out of sentences and logs."""
 
 import logging
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,9 @@ BAD = [
     ({"DATABASE_URL": "postgres://u:hunter2@host:port/name"}, "DATABASE_URL is malformed"),
     ({"DATABASE_URL": "postgres://u:hunter2@host:5432"}, "DATABASE_URL is malformed"),
     ({"REDIS_URL": "http://:hunter2@host"}, "REDIS_URL is malformed"),
+    ({"CHANNEL_REDIS_URLS": "redis://a,:hunter2@b"}, "CHANNEL_REDIS_URLS is malformed"),
+    ({"ALLOWED_ORIGINS": "intranet.example.org"}, "ALLOWED_ORIGINS is malformed: it must start with http:// or https://."),
+    ({"ALLOWED_ORIGINS": "https://a.example/path"}, "ALLOWED_ORIGINS: 'https://a.example/path' is not an origin"),
     ({"PORT": "80x"}, "PORT='80x' is not a whole number from 0 to 65535."),
     ({"PORT": "70000"}, "PORT='70000' is not a whole number from 0 to 65535."),
     ({"SERVER": "gunicorn"}, "SERVER='gunicorn' is unknown: use daphne or uvicorn."),
@@ -121,3 +125,15 @@ def test_settings_that_do_not_go_together_have_a_number(tmp_path: Path, settings
 
 def test_the_host_of_the_base_url_is_allowed(tmp_path: Path):
     Site(tmp_path, {"BASE_URL": "https://live.example.org", "HOST": "0.0.0.0"}).manage("check", "--fail-level", "WARNING")
+
+
+def test_every_variable_is_documented_and_every_documented_one_is_read():
+    read = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", (ROOT / "core/settings.py").read_text()))
+    rows = [line.split("|")[1] for line in (ROOT / "docs/settings.md").read_text().splitlines() if line.startswith("| `")]
+    assert set(re.findall(r"[A-Z_]{4,}", " ".join(rows))) == read
+
+
+def test_the_example_of_a_compose_environment_names_what_compose_reads():
+    compose = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "compose.yaml").read_text()))
+    example = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
+    assert example == compose

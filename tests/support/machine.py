@@ -27,10 +27,16 @@ def valkey_program() -> str | None:
         return None
 
 
+def nginx_program() -> str | None:
+    """nginx, which Debian keeps where only root looks."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+
+
 NEEDS: dict[str, tuple[Callable[[], str | None], str]] = {
     "browser": (chromium, "apt install chromium"),
     "postgres": (lambda: postgres_program("initdb"), "apt install postgresql"),
     "valkey": (valkey_program, "pip install -r requirements-embedded.txt"),
+    "nginx": (nginx_program, "apt install nginx"),
     "node": (frontend.node_program, "apt install nodejs npm"),
 }
 

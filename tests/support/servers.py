@@ -243,7 +243,7 @@ class Site:
     environment: dict[str, str] = field(default_factory=dict)
 
     def env(self, **more: str) -> dict[str, str]:
-        return {**_clean_environment(), "DATA_DIR": str(self.folder), "SECRET_KEY": "only for tests", **self.environment, **more}
+        return {**clean_environment(), "DATA_DIR": str(self.folder), "SECRET_KEY": "only for tests", **self.environment, **more}
 
     def manage(self, *arguments: str, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a management command to its end. Raises NotThere with its output when it fails and `check` is on."""
@@ -286,7 +286,7 @@ class Site:
                 process.stop()
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """Ours without what would lead a test to somebody else's servers."""
     led_elsewhere = {
         "DATABASE_URL",

