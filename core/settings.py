@@ -148,12 +148,15 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BASE_URL.startswith("https://")
-# A year, once it is https at all. Other names below this host are not ours to speak for, and http is turned into https by the proxy in front.
+# A year, once it is https at all. Names below this host are not ours to speak for; http is turned into https by the proxy in front.
 SECURE_HSTS_SECONDS = 31_536_000 if BASE_URL.startswith("https://") else 0
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
-# Two copies on one host (other ports) share cookies by host name: the port in the name keeps their sessions apart.
-SESSION_COOKIE_NAME = f"sessionid_{PORT}" if HOST in {"127.0.0.1", "localhost"} else "sessionid"
-CSRF_COOKIE_NAME = f"csrftoken_{PORT}" if HOST in {"127.0.0.1", "localhost"} else "csrftoken"
+# Two copies on one host (other ports) share cookies by host name: the port in the name keeps their sessions apart. It is
+# the port of BASE_URL, on which several web processes behind one proxy agree.
+_port = urlsplit(BASE_URL).port
+_own = f"_{_port}" if _port and urlsplit(BASE_URL).hostname in {"127.0.0.1", "localhost", "::1"} else ""
+SESSION_COOKIE_NAME = f"sessionid{_own}"
+CSRF_COOKIE_NAME = f"csrftoken{_own}"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -172,8 +175,16 @@ CATCH_UP = env.number("CATCH_UP", 300)
 CHAT_LENGTH = env.number("CHAT_LENGTH", 4000)
 CREDIT = env.number("CREDIT", 262144)
 ROOMS_OPEN = env.flag("ROOMS_OPEN")
+BROADCAST_CHUNK = env.number("BROADCAST_CHUNK", 10_000, least=1, most=100_000)
+BROADCAST_USER_FIELDS = env.words("BROADCAST_USER_FIELDS", "is_staff,date_joined,last_login")
 # Hosts and networks inside that sources, webhooks and push may reach besides the public internet: docs/outbound.md.
 OUTBOUND_ALLOW = env.targets("OUTBOUND_ALLOW")
+
+# Mail. Without EMAIL_URL nobody is sent any.
+EMAIL_URL = env.text("EMAIL_URL")
+DEFAULT_FROM_EMAIL = f"Signalbox <signalbox@{urlsplit(BASE_URL).hostname}>"
+EMAIL_TIMEOUT = 10
+globals().update(env.mail("EMAIL_URL"))
 
 # What boards may show of this application's rows: fields by model. Names like passwords, sessions, tokens and keys are refused even here.
 DASHBOARD_MODELS: dict[str, list[str]] = {
@@ -182,7 +193,6 @@ DASHBOARD_MODELS: dict[str, list[str]] = {
     "signalbox_notifications.Delivery": ["transport", "state", "attempts", "due_at"],
     "signalbox_rooms.Message": ["room", "name"],
 }
-
 # Headers that sources send to an address and nowhere else: {"https://prometheus.example.org": {"Authorization": "Bearer ..."}}.
 DASHBOARD_HEADERS: dict[str, dict[str, str]] = {}
 
