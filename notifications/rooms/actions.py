@@ -71,16 +71,21 @@ def post_message(room: Room, *, author: Person, text: str, client_id: str = "") 
             )
             publish(room.channel, "message.put", event_data(message), key=str(message.pk))
     except IntegrityError:
-        return _sent_before(room, author=author, client_id=client_id, text=text)
+        before = sent_before(room, author=author, client_id=client_id, text=text)
+        if before is None:
+            raise
+        return before
     except BadPayload as error:
         raise BadText("too_long", "That is too long to send in one piece.") from error
     return message
 
 
-def _sent_before(room: Room, *, author: Person, client_id: str, text: str) -> Message:
-    message = Message.objects.get(room=room, author=author.key, client_id=client_id)
-    changed = message.edited_at or message.deleted_at
-    if message.text != text and not changed:
+def sent_before(room: Room, *, author: Person, client_id: str, text: str) -> Message | None:
+    """What this person sent under this client id, if anything. Raises ClientIdTaken when that was another text."""
+    if not _CLIENT_ID.fullmatch(client_id):
+        return None
+    message = Message.objects.filter(room=room, author=author.key, client_id=client_id).first()
+    if message is not None and message.text != text and not (message.edited_at or message.deleted_at):
         raise ClientIdTaken(client_id)
     return message
 
@@ -94,6 +99,7 @@ def event_data(message: Message) -> dict[str, Any]:
         "text": message.text,
         "html": message.html,
         "at": message.created_at.isoformat().replace("+00:00", "Z"),
+        "client": message.client_id,
     }
     if message.offset is not None:
         data["offset"] = message.offset

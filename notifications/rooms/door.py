@@ -10,7 +10,7 @@ from core.delivery import identity
 from core.delivery.channel import ChannelName, Reader
 from core.delivery.identity import Credential
 from core.delivery.position import Position
-from notifications.rooms import actions, history, pace, plain, policy
+from notifications.rooms import actions, history, plain, policy, speaking
 from notifications.rooms.models import Message, Room
 from notifications.rooms.people import Person, guest_of
 from notifications.rooms.plain import Said
@@ -97,6 +97,4 @@ def say(slug: str, visitor: Visitor, said: Said, *, may_open: bool) -> None:
     if may_open:
         actions.clean_text(said.message)  # a refused text makes no room
         actions.open_room(slug, title=slug, access=Room.Access.GUESTS, owner=visitor.person)
-    room = policy.room_for_member(slug, visitor.person)
-    pace.check(room, visitor.person)
-    actions.post_message(room, author=visitor.person, text=said.message, client_id=said.client_id)
+    speaking.speak(slug, author=visitor.person, text=said.message, client_id=said.client_id)

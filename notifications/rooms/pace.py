@@ -22,9 +22,15 @@ class TooFast(PermissionError):
         super().__init__(f"Not so fast: wait {self.wait} s.")
 
 
-def check(room: Room, person: Person) -> None:
+def check(person: Person) -> None:
     """Count one message of a person. Raises TooFast."""
-    if wait := _rate(person) or _slow_mode(room, person):
+    if wait := _rate(person):
+        raise TooFast(wait)
+
+
+def check_slow_mode_locked(room: Room, person: Person) -> None:
+    """Whether the room's slow mode lets this person speak now. Raises TooFast."""
+    if wait := _slow_mode(room, person):
         raise TooFast(wait)
 
 

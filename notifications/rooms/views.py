@@ -1,4 +1,4 @@
-"""The pages of rooms. One write path: the composer's form, with or without htmx."""
+"""The pages of rooms. One write path: the composer's form, sent by the browser or by the page's outbox."""
 
 import re
 import uuid
@@ -6,14 +6,14 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import F, OuterRef, Subquery
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_GET, require_http_methods
 
 from core.delivery import presence
-from notifications.rooms import actions, history, pace, policy
+from notifications.rooms import actions, history, pace, policy, speaking
 from notifications.rooms.forms import RoomForm
 from notifications.rooms.kinds import drawn_row, present, typist_id
 from notifications.rooms.models import Message, Room
@@ -169,30 +169,36 @@ def _composer(room: Room, person: Person, *, text: str = "", error: str = "") ->
 
 
 def _post(request: HttpRequest, room: Room, person: Person) -> HttpResponse:
+    """Say it. A form comes back with what was wrong; who asks for JSON (the page's outbox) gets where the message stands."""
     text = request.POST.get("text", "")
     try:
-        room = policy.room_for_member(room.slug, person)
-        pace.check(room, person)
-        actions.post_message(room, author=person, text=text, client_id=request.POST.get("client_id", ""))
-    except policy.ReadOnly:
-        return _refused(request, room, person, text=text, error="This room is archived.", status=403)
-    except policy.Muted:
-        return _refused(request, room, person, text=text, error="You may read here, and not write for now.", status=403)
-    except pace.TooFast as error:
-        refused = _refused(request, room, person, text=text, error=str(error), status=429)
-        refused["Retry-After"] = str(error.wait)
-        return refused
-    except BadText as error:
-        return _refused(request, room, person, text=text, error=str(error), status=422)
-    except actions.ClientIdTaken:
-        return _refused(request, room, person, text=text, error="The message before was sent. Send again for this one.", status=409)
-    if request.headers.get("HX-Request"):
-        return render(request, "rooms/_composer.html", _composer(room, person))
+        message = speaking.speak(room.slug, author=person, text=text, client_id=request.POST.get("client_id", ""))
+    except policy.NoSuchRoom as error:
+        raise Http404 from error
+    except tuple(_REFUSALS) as error:
+        return _refused(request, room, person, text=text, error=error)
+    if request.headers.get("Accept") == "application/json":
+        return JsonResponse({"id": message.pk, "offset": message.offset, "deleted": message.deleted_at is not None})
     return redirect("rooms:room", slug=room.slug)
 
 
-def _refused(request: HttpRequest, room: Room, person: Person, *, text: str, error: str, status: int) -> HttpResponse:
-    composer = _composer(room, person, text=text, error=error)
-    if request.headers.get("HX-Request"):
-        return render(request, "rooms/_composer.html", composer, status=status)
-    return render(request, "rooms/room.html", _positioned(request, room) | composer | _beside(room, person), status=status)
+_REFUSALS: dict[type[Exception], tuple[int, str]] = {
+    policy.ReadOnly: (403, "This room is archived."),
+    policy.Muted: (403, "You may read here, and not write for now."),
+    pace.TooFast: (429, ""),
+    BadText: (422, ""),
+    actions.ClientIdTaken: (409, "The message before was sent. Send again for this one."),
+}
+
+
+def _refused(request: HttpRequest, room: Room, person: Person, *, text: str, error: Exception) -> HttpResponse:
+    status, words = _REFUSALS[type(error)]
+    words = words or str(error)
+    if request.headers.get("Accept") == "application/json":
+        answer: HttpResponse = JsonResponse({"error": words}, status=status)
+    else:
+        shown = _positioned(request, room) | _composer(room, person, text=text, error=words) | _beside(room, person)
+        answer = render(request, "rooms/room.html", shown, status=status)
+    if isinstance(error, pace.TooFast):
+        answer["Retry-After"] = str(error.wait)
+    return answer

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support import browser as browsers
 from tests.support import servers
@@ -57,13 +57,13 @@ def new_page(chromium: Browser, site: servers.Site) -> Iterator[Callable[..., Pa
     """A page of a new browser: of a guest, or of somebody who signs in."""
     opened: list[tuple[Any, browsers.Watched]] = []
 
-    def make(name: str = "") -> Page:
-        context = browsers.new_context(chromium, reduced_motion="reduce")
-        opened.append((context, browsers.Watched(context)))
+    def make(name: str = "", *, root: str = ROOT, allowed: str = "no error", **more: Any) -> Page:
+        context = browsers.new_context(chromium, reduced_motion="reduce", **more)
+        opened.append((context, browsers.Watched(context, allowed=lambda text: allowed in text)))
         page = context.new_page()
         if name:
             password = json.loads((site.folder / "demo.json").read_text())["passwords"][name]
-            browsers.sign_in(page, ROOT, name=name, password=password)
+            browsers.sign_in(page, root, name=name, password=password)
         return page
 
     yield make
@@ -162,6 +162,55 @@ def test_the_composer_is_empty_and_in_focus_after_sending_and_says_it_once(new_p
         expect(page.get_by_text(f"quick {number}", exact=True)).to_have_count(1)
         expect(page.locator("#say")).to_have_value("")
         expect(page.locator("#say")).to_be_focused()
+
+
+def test_what_is_said_while_the_server_is_dead_is_shown_at_once_kept_and_said_once(
+    new_page: Callable[..., Page], site: servers.Site
+) -> None:
+    with site.web() as web:
+        alice, guest = (new_page(name, root=web.url, allowed="net::ERR") for name in ("alice", ""))
+        for page in (alice, guest):
+            page.goto(f"{web.url}/rooms/lobby/")
+        web.kill()
+        for word in ("kept one", "kept two"):
+            say(alice, word)
+            expect(alice.locator("#outbox .msg.pending", has_text=word)).to_be_visible()
+        expect(alice.locator("#outbox .note").first).to_contain_text("does not answer")
+        web.start()
+        for page in (alice, guest):
+            expect(page.locator("#messages .msg .text", has_text="kept")).to_have_text(["kept one", "kept two"], timeout=30_000)
+        expect(alice.locator("#outbox .msg")).to_have_count(0)
+
+        # Stored, and the answer lost on the way: sent again under the same id, which says nothing twice.
+        lost = []
+
+        def lose(route: Route) -> None:
+            if route.request.method == "POST" and not lost:
+                status = route.fetch().status
+                route.abort()
+                lost.append(status)
+            else:
+                route.continue_()
+
+        alice.context.route("**/rooms/lobby/messages/", lose)
+        say(alice, "kept three")
+        wait_for(alice, lost, 1)
+        expect(alice.locator("#outbox .msg")).to_have_count(0)
+        # Written, and the page reloaded before anything could be sent.
+        alice.context.unroute("**/rooms/lobby/messages/")
+        alice.context.route(
+            "**/rooms/lobby/messages/", lambda route: route.abort() if route.request.method == "POST" else route.continue_()
+        )
+        say(alice, "kept four")
+        expect(alice.locator("#outbox .msg")).to_have_count(1)
+        alice.reload()
+        expect(alice.locator("#outbox .msg", has_text="kept four")).to_be_visible()
+        alice.context.unroute("**/rooms/lobby/messages/")
+        words = ["kept one", "kept two", "kept three", "kept four"]
+        for page in (alice, guest):
+            expect(page.locator("#messages .msg .text", has_text="kept")).to_have_text(words, timeout=40_000)
+        expect(alice.locator("#outbox .msg")).to_have_count(0)
+        assert lost == [200]
 
 
 def test_messages_are_grouped_by_author_under_a_rule_for_the_day(new_page: Callable[..., Page]) -> None:

@@ -138,7 +138,7 @@ def test_a_page_rendered_earlier_plus_the_pushes_since_is_a_page_rendered_now(
 
 
 def items(html: str) -> list[str]:
-    return re.findall(r'<li class="msg.*?</li>', html)
+    return re.findall(r'<li class="msg[a-z ]*" id="m-.*?</li>', html)
 
 
 def test_a_room_shows_fifty_and_leads_to_the_older_ones(lobby: Room, alice: Any, browser_of: BrowserOf, say: Any) -> None:
@@ -190,15 +190,23 @@ def test_an_opened_room_costs_a_constant_number_of_queries(
 # --- posting ---
 
 
-def test_posting_by_htmx_answers_an_empty_composer_with_a_new_client_id(lobby: Room, alice: Any, browser_of: BrowserOf) -> None:
+JSON = {"Accept": "application/json"}
+
+
+def test_a_page_that_asks_for_json_is_told_where_its_message_stands(lobby: Room, alice: Any, browser_of: BrowserOf) -> None:
     browser = browser_of(alice)
-    answer = browser.post("/rooms/lobby/messages/", {"text": "hello", "client_id": "c-1"}, headers={"HX-Request": "true"})
-    page = answer.content.decode()
-    assert answer.status_code == 200
-    assert page.lstrip().startswith('<form class="composer"')
-    assert "hello" not in page
-    assert 'value="c-1"' not in page
-    assert Message.objects.get().name == "alice"
+
+    def post() -> Any:
+        return browser.post("/rooms/lobby/messages/", {"text": "hello", "client_id": "c-1"}, headers=JSON)
+
+    answer = post()
+    message = Message.objects.get()
+    assert (answer.status_code, answer.json()) == (200, {"id": message.pk, "offset": None, "deleted": False})
+    number_all()
+    assert post().json()["offset"] == 1
+    assert 'data-client="c-1"' in browser.get("/rooms/lobby/").content.decode()
+    actions.delete_message(lobby, message_id=message.pk, by=Person.of_user(alice))
+    assert post().json()["deleted"] is True
 
 
 def test_a_retried_post_says_it_once(lobby: Room, alice: Any, browser_of: BrowserOf) -> None:
@@ -211,19 +219,22 @@ def test_a_retried_post_says_it_once(lobby: Room, alice: Any, browser_of: Browse
 def test_another_text_under_the_same_client_id_comes_back_to_be_sent_again(lobby: Room, alice: Any, browser_of: BrowserOf) -> None:
     browser = browser_of(alice)
     browser.post("/rooms/lobby/messages/", {"text": "one", "client_id": "c-1"})
-    answer = browser.post("/rooms/lobby/messages/", {"text": "two", "client_id": "c-1"}, headers={"HX-Request": "true"})
+    answer = browser.post("/rooms/lobby/messages/", {"text": "two", "client_id": "c-1"})
     assert answer.status_code == 409
     assert ">two</textarea>" in answer.content.decode()
+    assert browser.post("/rooms/lobby/messages/", {"text": "two", "client_id": "c-1"}, headers=JSON).status_code == 409
     assert Message.objects.count() == 1
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 4001, "a\0b", "\u200b"])
-@pytest.mark.parametrize("htmx", [True, False])
-def test_a_refused_text_comes_back_with_the_reason(lobby: Room, alice: Any, browser_of: BrowserOf, text: str, htmx: bool) -> None:
-    headers = {"HX-Request": "true"} if htmx else {}
-    answer = browser_of(alice).post("/rooms/lobby/messages/", {"text": text}, headers=headers)
+def test_a_refused_text_comes_back_with_the_reason(lobby: Room, alice: Any, browser_of: BrowserOf, text: str) -> None:
+    browser = browser_of(alice)
+    answer = browser.post("/rooms/lobby/messages/", {"text": text})
     assert answer.status_code == 422
     assert 'id="say-error" role="alert"' in answer.content.decode()
+    answer = browser.post("/rooms/lobby/messages/", {"text": text}, headers=JSON)
+    assert answer.status_code == 422
+    assert answer.json()["error"]
     assert not Message.objects.exists()
 
 

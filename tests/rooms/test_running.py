@@ -133,6 +133,14 @@ def test_slow_mode_makes_people_wait_and_moderators_not(lobby: Room, alice: Any,
     assert int(talker.post("/rooms/lobby/messages/", {"text": "x"})["Retry-After"]) in range(50, 61)
 
 
+def test_what_was_stored_is_answered_again_in_slow_mode_too(lobby: Room, bob: Any, browser_of: BrowserOf) -> None:
+    Room.objects.update(slow_seconds=60)
+    browser = browser_of(bob)
+    assert [post(browser, lobby, client_id="c-1") for _ in range(3)] == [302, 302, 302]
+    assert post(browser, lobby, client_id="c-2") == 429
+    assert Message.objects.count() == 1
+
+
 def test_guests_are_limited_harder_and_a_new_cookie_does_not_help_for_ever(
     lobby: Room, bob: Any, browser_of: BrowserOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-// A room's page: groups messages by author and day, keeps the newest in sight, sends on Enter. What arrives, arrives by live.js.
+// A room's page: groups messages by author and day, keeps the newest in sight, sends on Enter (sending.js). What arrives, arrives by live.js.
 const GROUP_MS = 5 * 60 * 1000;
 const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const below = document.getElementById("below");
@@ -80,18 +80,10 @@ below.addEventListener("click", toBottom);
 document.addEventListener("keydown", (event) => {
   if (event.target.id !== "say" || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
-  if (!event.target.readOnly) event.target.form.requestSubmit();
+  event.target.form.requestSubmit();
 });
 
-// While a message is on its way its form stands still: what is typed meanwhile would go under the same client id.
-document.addEventListener("htmx:before:request", ({ target }) => sending(target, true));
-document.addEventListener("htmx:finally:request", ({ target }) => sending(target, false));
-
-function sending(form, on) {
-  if (form.id !== "composer") return;
-  form.classList.toggle("sending", on);
-  form.elements.text.readOnly = on;
-}
+document.addEventListener("rooms:said", toBottom);
 
 // --- who is typing ---
 
