@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.template.loader import get_template
-from django.urls import reverse
 from django.utils import timezone
 
 from core.delivery.channel import Event, EventType, Keeps, Kind, Reader, Window
 from core.delivery.executor import submit
+from core.delivery.hub import hub
 from notifications import actions, inbox, rows
-from notifications.broadcasts import standing
+from notifications.broadcasts import progress, standing
+from notifications.broadcasts.showing import progress_html
 from notifications.rows import Row
 
 
@@ -127,6 +128,7 @@ class AudienceKind(Kind):
         EventType("broadcast.put", dirties=True),
         EventType("broadcast.gone", dirties=True),
         EventType("inbox.grew", dirties=True),
+        EventType("roll.call", ephemeral=True),
     )
 
     def readable(self, readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
@@ -141,6 +143,9 @@ class AudienceKind(Kind):
         return sorted(key for _, key in self.readable([reader], ["all", "staff"]))
 
     def render(self, event: Event, key: str) -> str:
+        if event.type == "roll.call":
+            # Nothing to show: this process is asked whom of a broadcast's people it serves.
+            submit(standing.answer_roll_call, event.data["broadcast"], hub.id, hub.users())
         return rows.gone([event.data["id"]]) if event.type == "broadcast.gone" else ""
 
     def is_personal(self, event: Event) -> bool:
@@ -171,6 +176,7 @@ class BroadcastKind(Kind):
     name = "broadcast"
     keeps = Keeps.STATE
     pace: ClassVar[float] = 0.2
+    has_presence = True  # seen and read are counted while somebody looks
     types = (EventType("progress"),)
 
     def readable(self, readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
@@ -184,31 +190,4 @@ class BroadcastKind(Kind):
         return progress_html(int(key), event.data)
 
     def snapshot(self, key: str) -> list[Mapping[str, Any]]:
-        return standing.progress_events(int(key))
-
-
-_STEER = "admin:signalbox_notifications_broadcast_steer"
-_CANCEL = ("cancel", "Cancel", "Reach nobody else?")
-_WITHDRAW = ("withdraw", "Cancel and withdraw", "Take it off every screen and out of every inbox?")
-_BUTTONS = {
-    "scheduled": (("pause", "Pause", ""), _CANCEL),
-    "sending": (("pause", "Pause", ""), _CANCEL, _WITHDRAW),
-    "paused": (("resume", "Resume", ""), _CANCEL, _WITHDRAW),
-    "done": (("withdraw", "Withdraw", _WITHDRAW[2]),),
-    "cancelled": (("withdraw", "Withdraw", _WITHDRAW[2]),),
-}
-
-
-def progress_html(pk: int, about: Mapping[str, Any]) -> str:
-    """A broadcast's progress as its page shows it and as it is pushed."""
-    total, written = about["total"], about["written"]
-    context = {
-        "pk": pk,
-        "state": about["state"],
-        "total": total,
-        "written": written,
-        "part": f"{min(written, total)}",
-        "whole": f"{max(total, 1)}",
-        "buttons": [(reverse(_STEER, args=[pk, verb]), words, sure) for verb, words, sure in _BUTTONS.get(about["state"], ())],
-    }
-    return get_template("notifications/_progress.html").render(context)
+        return progress.events(int(key))

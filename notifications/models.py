@@ -25,6 +25,7 @@ class Notification(models.Model):
     generation = models.PositiveIntegerField(default=1)
     title = models.CharField(max_length=200)
     body = models.TextField(default="", blank=True)
+    markdown = models.BooleanField(default=False, db_default=False)  # how the body is meant; see notifications.markdown
     url = models.TextField(default="", blank=True)
     category = models.CharField(max_length=40, default="", blank=True)
     priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.NORMAL)
@@ -179,6 +180,15 @@ class Broadcast(models.Model):
     written = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
+    resumed_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=200, default="", blank=True)  # why it was not sent, or not to everybody, in words
+    token = models.CharField(max_length=64, null=True, blank=True, unique=True)  # one intent of the sender's: a second click finds it
+    # Measured now and then by the job broadcast_figures; connected is what the web processes last said (BroadcastReach).
+    connected = models.PositiveIntegerField(default=0)
+    seen = models.PositiveIntegerField(default=0)
+    read = models.PositiveIntegerField(default=0)
+    measured_at = models.DateTimeField(null=True, blank=True)
+    measuring_ms = models.PositiveIntegerField(default=0)
 
     class Meta:
         permissions = [("send_broadcast", "Can send broadcasts")]
@@ -203,6 +213,43 @@ class BroadcastChunk(models.Model):
 
     def __str__(self) -> str:
         return f"Chunk {self.number} of broadcast {self.broadcast_id}"
+
+
+class BroadcastReach(models.Model):
+    """How many of a broadcast's people one web process is connected to, when it was last asked."""
+
+    broadcast = models.ForeignKey(Broadcast, on_delete=models.CASCADE, related_name="reach", db_index=False)
+    process = models.CharField(max_length=32)
+    connected = models.PositiveIntegerField()
+    asked_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["broadcast", "process"], name="reach_once")]
+
+    def __str__(self) -> str:
+        return f"{self.connected} of broadcast {self.broadcast_id} on {self.process}"
+
+
+class Recurrence(models.Model):
+    """A broadcast that goes out again and again, by a timetable of django-celery-beat. Swept like all that is due: no broker ETA."""
+
+    title = models.CharField(max_length=200)
+    says = models.JSONField()  # what broadcast() takes: title, body, url, priority, markdown
+    audience = models.JSONField()  # as Broadcast.audience
+    crontab = models.ForeignKey("django_celery_beat.CrontabSchedule", on_delete=models.PROTECT, related_name="+")
+    sender = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    enabled = models.BooleanField(default=True)
+    next_at = models.DateTimeField(null=True, blank=True)  # NULL: the timetable names no time any more
+    reason = models.CharField(max_length=200, default="", blank=True)  # why it stopped, in words
+    token = models.CharField(max_length=64, null=True, blank=True, unique=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "recurring broadcast"
+        indexes = [models.Index(fields=["next_at"], condition=Q(enabled=True), name="recurrence_due")]
+
+    def __str__(self) -> str:
+        return self.title
 
 
 class Schedule(models.Model):

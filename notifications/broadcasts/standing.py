@@ -9,10 +9,11 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from notifications import audiences, policy
-from notifications.broadcasts.actions import people_of
-from notifications.models import Broadcast, InboxItem, Notification
+from notifications.broadcasts.recipients import people_of
+from notifications.models import Broadcast, BroadcastReach, InboxItem, Notification
 
 _KEY = re.compile(r"all|staff|group-[1-9][0-9]{0,17}", re.ASCII)
 
@@ -97,13 +98,18 @@ def senders(users: Collection[str]) -> set[str]:
     return {str(key) for key in people.values_list("pk", flat=True)}
 
 
-def progress_events(broadcast: int) -> list[Mapping[str, Any]]:
-    """A broadcast's progress in the form of its event."""
-    made = Broadcast.objects.filter(pk=broadcast).first()
+def answer_roll_call(broadcast: int, process: str, users: Collection[str]) -> None:
+    """Note how many of a broadcast's people are among those whom a web process serves now."""
+    made = Broadcast.objects.filter(pk=broadcast, sent_at__isnull=False).first()
     if made is None:
-        return []
-    data = {"state": made.state, "total": made.total, "written": made.written}
-    return [{"type": "progress", "key": "progress", "data": data, "at": made.created_at.timestamp()}]
+        return
+    connected = people_of(made).filter(pk__in=_keys(users)).count() if users else 0
+    BroadcastReach.objects.bulk_create(
+        [BroadcastReach(broadcast=made, process=process, connected=connected, asked_at=timezone.now())],
+        update_conflicts=True,
+        unique_fields=["broadcast", "process"],
+        update_fields=["connected", "asked_at"],
+    )
 
 
 def _keys(users: Collection[str]) -> list[Any]:

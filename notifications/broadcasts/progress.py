@@ -1,0 +1,58 @@
+"""How far a broadcast is: what its progress page shows, and what is pushed to it. Reads only."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from core.delivery.publishing import NewEvent
+from notifications.models import Broadcast
+
+LATELY = 10  # chunks that the rate is reckoned from
+
+
+def progress_event(made: Broadcast) -> NewEvent:
+    """The event that shows how it stands now. Publish it in the transaction that changed it, under the broadcast's row lock."""
+    return NewEvent(f"broadcast:{made.pk}", "progress", about(made), key="progress")
+
+
+def about(made: Broadcast, *, now: datetime | None = None) -> dict[str, Any]:
+    """How it stands: people meant and written, connected, seen, read; rows a second lately, and seconds left (None: nobody can say)."""
+    rate = _rate(made, now=now or timezone.now()) if made.state == "sending" else 0.0
+    left = max(made.total - made.written, 0)
+    return {
+        "state": made.state,
+        "reason": made.reason,
+        "total": made.total,
+        "written": made.written,
+        "connected": made.connected,
+        "seen": made.seen,
+        "read": made.read,
+        "rate": round(rate),
+        "left": round(left / rate) if rate else None,
+    }
+
+
+def _rate(made: Broadcast, *, now: datetime) -> float:
+    """Rows a second over the newest chunks, none of them from before a pause."""
+    since = made.resumed_at or made.sent_at
+    if since is None:
+        return 0.0
+    lately = list(made.chunks.filter(done_at__gt=since).order_by("-number").values_list("written", "done_at")[: LATELY + 1])
+    if not lately:
+        return 0.0
+    written = [count for count, _ in lately]
+    if len(lately) > LATELY:
+        since = lately[-1][1]
+        written.pop()
+    seconds = (now - since).total_seconds()
+    return sum(written) / seconds if seconds > 0 else 0.0
+
+
+def events(pk: int) -> list[Mapping[str, Any]]:
+    """A broadcast's progress in the form of its event."""
+    made = Broadcast.objects.filter(pk=pk).first()
+    if made is None:
+        return []
+    return [{"type": "progress", "key": "progress", "data": about(made), "at": made.created_at.timestamp()}]
