@@ -33,6 +33,7 @@ class FanOut:
     def __init__(self, hub: "Hub") -> None:
         self._hub = hub
         self._full: set[Connection] = set()
+        self._delivered = 0  # frames that the metrics do not know of yet
 
     # --- batches ---
 
@@ -101,11 +102,18 @@ class FanOut:
             if time.monotonic() - turn > TURN:
                 await asyncio.sleep(0)
                 turn = time.monotonic()
+        self._count()
 
     def bring_on(self, connection: Connection) -> None:
         """Send a connection whatever any of its channels has for it."""
         for subscription in list(connection.subscriptions.values()):
             self._serve(subscription.topic, subscription, {})
+        self._count()
+
+    def _count(self) -> None:
+        if self._delivered:
+            figures.deliveries.inc(self._delivered)
+            self._delivered = 0
 
     def _serve(self, topic: Topic, subscription: Subscription, plans: dict[Any, Frames]) -> None:
         """Send one subscriber what she has not got. What cannot be sent now is left for the read, the credit or the answer it waits for."""
@@ -117,12 +125,12 @@ class FanOut:
         if frames is None:
             frames = self._plan(topic, subscription, plans, share)
         for end, text in frames:
-            if not connection.outlet.has_credit:
-                self._hold(connection)
-                return
             if text:
+                if not connection.outlet.has_room_for(text):
+                    self._hold(connection)
+                    return
                 connection.outlet.send_frame(text, topic.text, topic.epoch, end)
-                figures.deliveries.inc()
+                self._delivered += 1
             subscription.cursor = end
 
     def _plan(self, topic: Topic, subscription: Subscription, plans: dict[Any, Frames], share: Any) -> Frames:
@@ -202,12 +210,19 @@ class FanOut:
     def _watch(self, now: float) -> None:
         for connection in list(self._full):
             if connection.outlet.has_credit:
-                self._full.discard(connection)
-                connection.full_since = None
-                self.bring_on(connection)
-            elif connection.full_since is not None and now - connection.full_since > SLOW:
+                self._go_on(connection)
+            if connection.full_since is not None and now - connection.full_since > SLOW:
                 figures.slow_closes.inc()
                 self._hub.close(connection, 1013)
+
+    def _go_on(self, connection: Connection) -> None:
+        """Let a connection that has credit again go on. Who has still no room for its next frame has been slow all the while."""
+        since, connection.full_since = connection.full_since, None
+        self._full.discard(connection)
+        before = [subscription.cursor for subscription in connection.subscriptions.values()]
+        self.bring_on(connection)
+        if connection.full_since is not None and before == [subscription.cursor for subscription in connection.subscriptions.values()]:
+            connection.full_since = since
 
 
 def _personalise(kind: Kind, key: str, entries: Sequence[Entry], users: set[str]) -> None:

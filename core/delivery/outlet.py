@@ -1,7 +1,7 @@
 """The way out to one client: the server's raw ASGI `send`, and how many bytes it holds for us.
 
 uvicorn's `send` suspends when a client is full; Daphne's accepts without end, so its transport is asked. Both insides are held by
-a contract test (tests/core/delivery/test_outlet.py).
+a contract test (tests/core/delivery/test_outlet.py). Frames whose bytes are built go past `send` where the server allows (writers.py).
 """
 
 import asyncio
@@ -10,6 +10,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, 
 from typing import Any
 
 from core.delivery import wire
+from core.delivery.frame import Frame
+from core.delivery.writers import writer_of
+
+RESERVE = 16 * 1024  # bytes of the credit kept for answers, counts and signals, which are small and are not measured before
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -26,14 +30,18 @@ def transport_of(send: Send) -> Any:
 
 def bytes_held(transport: Any) -> int:
     """How many bytes the server holds that the client's kernel has not taken yet; 0 where that cannot be known."""
-    if transport is None:
-        return 0
-    if hasattr(transport, "get_write_buffer_size"):
-        return int(transport.get_write_buffer_size())
+    return gauge_of(transport)()
+
+
+def gauge_of(transport: Any) -> Callable[[], int]:
+    """What tells `bytes_held` of one transport, found out once."""
+    own: Callable[[], int] | None = getattr(transport, "get_write_buffer_size", None)
+    if own is not None:
+        return own
     # Twisted: dataBuffer from `offset` on, plus the pieces not yet joined to it.
     if hasattr(transport, "_tempDataLen"):
-        return len(transport.dataBuffer) - int(transport.offset) + int(transport._tempDataLen)
-    return 0
+        return lambda: len(transport.dataBuffer) - int(transport.offset) + int(transport._tempDataLen)
+    return lambda: 0
 
 
 @types.coroutine
@@ -59,15 +67,32 @@ class Outlet:
         self._send = send
         self._credit = credit
         self._transport = transport_of(send)
+        self._held = gauge_of(self._transport)
+        self._shortcut = writer_of(_protocol_of(send))
         self._suspended: asyncio.Task[None] | None = None
         self.failed = False
 
     @property
     def has_credit(self) -> bool:
-        """Whether another message may be handed over now."""
+        """Whether something small may be handed over now."""
         if self._suspended is not None or self.failed:
             return False
-        return self._credit == 0 or bytes_held(self._transport) < self._credit
+        if self._credit == 0:
+            return True
+        held = self._held()
+        return held == 0 or held + RESERVE <= self._credit
+
+    def has_room_for(self, text: str) -> bool:
+        """Whether this frame may be handed over now, so that no more than the credit is held afterwards. Nothing held: any frame."""
+        if not self.has_credit:
+            return False
+        if self._credit == 0:
+            return True
+        held = self._held()
+        return held == 0 or held + self._size(text) <= self._credit
+
+    def _size(self, text: str) -> int:
+        return len(text.wire) if type(text) is Frame else len(text.encode())
 
     def send_text(self, text: str) -> None:
         """Send one message that covers no range."""
@@ -79,7 +104,13 @@ class Outlet:
 
     def send_frame(self, text: str, channel: str, epoch: str, end: int) -> None:
         """Send one frame that brings a channel to `end`."""
-        self.send_text(text)
+        if self._shortcut is None or type(text) is not Frame:
+            self.send_text(text)
+            return
+        try:
+            self._shortcut(text.wire)
+        except Exception:  # noqa: BLE001 (the client went away: its disconnect message follows)
+            self.failed = True
 
     def send_resync(self, text: str, channel: str, epoch: str, head: int) -> None:
         """Tell the client to start a channel again from a snapshot; it stands at `head` from here on."""

@@ -111,6 +111,10 @@ class EventStream(Outlet):
             self.send(message)
         self.ended.set()
 
+    def _size(self, text: str) -> int:
+        events = 1 + text.count("\n") if self._lines else 1
+        return super()._size(text) + events * (len(self._id()) + 32)  # id: and data:, and the chunk's head
+
     def _id(self) -> str:
         return " ".join([f"{channel}={position}" for channel, position in self.positions.items()])
 

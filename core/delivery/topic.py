@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from core.delivery.channel import ChannelName, Event, EventType, Keeps, Kind, redacted
 from core.delivery.compaction import subject
 from core.delivery.forms import Entry, Form
+from core.delivery.frame import Frame
 from core.delivery.position import Range
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Topic:
         share = (form.share, start, end, user if personal else None)
         text = self._frames.get(share)
         if text is None:
-            text = self._frames[share] = form.frame(self.name, Range(self.epoch, start, end), entries, user)
+            text = self._frames[share] = Frame(form.frame(self.name, Range(self.epoch, start, end), entries, user))
         return text
 
 

@@ -1,0 +1,120 @@
+"""Frames whose bytes are built once: the same bytes as a server would write, handed over past its `send` where its insides are known."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.asyncio.client import connect
+from websockets.frames import Frame as WebSocketFrame
+from websockets.frames import Opcode
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from core import uvicorn_protocol
+from core.delivery.frame import Frame
+from core.delivery.outlet import Outlet
+from core.delivery.writers import Gone, writer_of
+from tests.core.delivery.test_processes import publisher
+from tests.support.servers import make_site
+from tests.support.wire_client import socket_client
+
+
+@pytest.mark.parametrize("text", ["", "x" * 125, "x" * 126, "ö" * 63, "x" * 65_535, "x" * 65_536, '{"html":"<p>schön 漢字 🙂</p>"}'])
+def test_a_frame_is_what_a_server_would_write(text: str) -> None:
+    frame = Frame(text)
+    assert frame.wire == WebSocketFrame(Opcode.TEXT, text.encode()).serialize(mask=False)
+    assert frame == text and json.dumps(frame) == json.dumps(text)
+
+
+class Transport:
+    """Takes what is written, as both servers' transports do."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.closing = False
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+def uvicorns(**different: Any) -> Any:
+    """uvicorn's protocol with an open socket, without a server around it."""
+    protocol = uvicorn_protocol.QuietWebSockets.__new__(uvicorn_protocol.QuietWebSockets)
+    protocol.transport, protocol.conn = Transport(), ServerProtocol()  # type: ignore[assignment]
+    protocol.conn.state = OPEN
+    protocol.close_sent = protocol.disconnected = False
+    for name, value in different.items():
+        setattr(protocol, name, value)
+    return protocol
+
+
+def test_a_built_frame_goes_straight_to_uvicorns_transport() -> None:
+    protocol = uvicorns()
+    write = writer_of(protocol)
+    assert write is not None
+    write(Frame("hello").wire)
+    assert protocol.transport.written == [b"\x81\x05hello"]
+
+
+@pytest.mark.parametrize("gone", ["close_sent", "disconnected"])
+def test_a_client_that_is_leaving_is_written_nothing(gone: str) -> None:
+    protocol = uvicorns(**{gone: True})
+    write = writer_of(protocol)
+    assert write is not None
+    with pytest.raises(Gone):
+        write(b"x")
+    assert protocol.transport.written == []
+
+
+def test_uvicorn_with_other_insides_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def another_send(self: Any, message: Any) -> None:
+        await self.somewhere_else(message)
+
+    compressing = uvicorns()
+    compressing.conn.extensions = [object()]
+    assert writer_of(compressing) is None
+    assert writer_of(uvicorns(conn=object())) is None
+    monkeypatch.setattr(WebSocketsSansIOProtocol, "send", another_send)
+    assert writer_of(uvicorns()) is None
+
+
+def test_an_unknown_server_is_left_alone() -> None:
+    assert writer_of(object()) is None and writer_of(None) is None
+
+
+async def test_without_a_short_cut_a_frame_goes_through_send() -> None:
+    taken = []
+
+    async def send(message: Any) -> None:
+        taken.append(message)
+
+    Outlet(send, credit=100).send_frame(Frame("hello"), "room:1", "e3f1", 1)
+    assert taken == [{"type": "websocket.send", "text": "hello"}]
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("server", ["daphne", "uvicorn"])
+async def test_both_servers_are_known_and_frames_keep_their_place_among_other_messages(server: str, tmp_path: Path) -> None:
+    """The contract: each server gives its short cut, and what takes it and what does not arrives in the order in which it was said."""
+    site = make_site(tmp_path, DJANGO_SETTINGS_MODULE="tests.support.flow_settings")
+    with site.web(server=server) as web, publisher(site) as one:
+        async with socket_client(web.socket_url) as client, connect(f"ws://127.0.0.1:{web.port}/test/outlets", proxy=None) as probe:
+            client.positions = {"testflow:a": "0:0"}
+            await client.resume()
+            await probe.send("how many")
+            assert json.loads(await probe.recv())["short_cuts"] == 1
+            for number in range(20):
+                await asyncio.to_thread(one.publish, "testflow:a", "sheet", number=number)
+                client.say({"do": "ping"})
+            await client.texts_until("testflow:a", "[19]")
+            await client.until(lambda me: sum(frame.get("signal") == "pong" for frame in me.frames) == 20)
+            assert [frame["to"] for frame in client.frames if "to" in frame][-1] == 20
