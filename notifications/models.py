@@ -29,8 +29,9 @@ class Notification(models.Model):
     url = models.TextField(default="", blank=True)
     category = models.CharField(max_length=40, default="", blank=True)
     priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.NORMAL)
-    actions = models.JSONField(default=list, blank=True)  # [{"label", "url"}], at most two
+    actions = models.JSONField(default=list, blank=True)  # [{"label", "url"}], at most two; "method": "post" where it is pressed
     data = models.JSONField(default=dict, blank=True)  # the sender's own, never shown
+    channel = models.CharField(max_length=81, default="", db_default="", blank=True)  # the room or dashboard it is about: what people mute
     audience = models.JSONField(default=list, blank=True)  # the words it was sent to: why you got it
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -139,6 +140,35 @@ class Mute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel}: {self.level}"
+
+
+class QuietHours(models.Model):
+    """From when to when a person is not to be disturbed outside the page, on the clock of her own time zone (Profile)."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    start = models.TimeField()
+    end = models.TimeField()
+
+    class Meta:
+        verbose_name_plural = "quiet hours"
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M} to {self.end:%H:%M}"
+
+
+class Webhook(models.Model):
+    """The address of her own that a person has her notifications posted to, signed with this secret."""
+
+    SHAPES = [("plain", "Plain JSON"), ("slack", "As Slack takes it")]
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    url = models.TextField()
+    secret = models.CharField(max_length=80)
+    shape = models.CharField(max_length=8, choices=SHAPES, default="plain")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"Webhook of {self.user_id}"
 
 
 class PushSubscription(models.Model):
