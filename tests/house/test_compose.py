@@ -1,0 +1,201 @@
+"""`compose.yaml` as it stands, on this machine's own servers: what a person does comes through nginx to either web process."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.support.compose import Stack, compose_up, read
+from tests.support.servers import ROOT, Postgres, Valkey, free_port, wait_until
+from tests.support.wire_client import SocketClient, socket_client
+
+pytestmark = [pytest.mark.nginx, pytest.mark.postgres, pytest.mark.valkey, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def tls_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, valkey: Valkey, tls_port: int) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("compose")
+    key, certificate = certify(folder)
+    tls = f"listen 127.0.0.1:{tls_port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key};"
+    with compose_up(folder, database=postgres.new_database(), redis=valkey.url, tls=tls) as up:
+        assert up.run("web", ["python", "manage.py", "demo"]) == 0
+        yield up
+
+
+def certify(folder: Path) -> tuple[Path, Path]:
+    """A key and a certificate for this machine, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    certificate = certificate.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "key.pem").write_bytes(private)
+    (folder / "certificate.pem").write_bytes(certificate.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    return folder / "key.pem", folder / "certificate.pem"
+
+
+def people(stack: Stack) -> dict[str, Any]:
+    return dict(json.loads((stack.folder / "data" / "demo.json").read_text()))
+
+
+def sign_in(stack: Stack, name: str) -> httpx.Client:
+    """A browser in which that person is signed in, by way of nginx."""
+    browser = httpx.Client(base_url=stack.url, timeout=20, follow_redirects=True)
+    browser.get("/accounts/login/")
+    given = {"username": name, "password": people(stack)["passwords"][name], "csrfmiddlewaretoken": csrf(browser)}
+    answer = browser.post("/accounts/login/", data=given)
+    assert answer.status_code == 200, answer.text[:500]
+    assert f'data-user="{user_id(answer.text)}"' in answer.text
+    return browser
+
+
+def csrf(browser: httpx.Client) -> str:
+    return next(value for name, value in browser.cookies.items() if name.startswith("csrftoken"))
+
+
+def user_id(page: str) -> str:
+    return page.partition('data-user="')[2].partition('"')[0]
+
+
+def bearer(stack: Stack) -> dict[str, str]:
+    return {"Authorization": f"Bearer {people(stack)['token']}"}
+
+
+def cookies(browser: httpx.Client) -> str:
+    return "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+
+
+def connections(stack: Stack) -> list[float]:
+    """How many live connections each web process has."""
+    pages = [httpx.get(web.url + "/metrics", timeout=20).text for web in stack.webs]
+    return [float(next(line.split()[1] for line in page.splitlines() if line.startswith("signalbox_connections "))) for page in pages]
+
+
+def test_compose_refuses_to_start_without_its_secrets():
+    with pytest.raises(KeyError, match="set SECRET_KEY in"):
+        read((ROOT / "compose.yaml").read_text(), {"POSTGRES_PASSWORD": "p"})
+
+
+def test_no_container_runs_with_more_rights_than_it_needs():
+    services = read((ROOT / "compose.yaml").read_text(), {"SECRET_KEY": "s", "POSTGRES_PASSWORD": "p"})["services"]
+    for name in ("migrate", "web", "worker", "beat", "nginx"):
+        assert services[name]["cap_drop"] == ["ALL"]
+        assert services[name]["security_opt"] == ["no-new-privileges:true"]
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert "\nUSER signalbox\n" in dockerfile
+
+
+async def test_an_event_published_in_one_web_process_shows_on_pages_of_both(stack: Stack) -> None:
+    browser = sign_in(stack, "alice")
+    user = f"user:{user_id(browser.get('/').text)}"
+    async with AsyncExitStack() as open_pages:
+        pages = [await page(open_pages, stack, browser, user) for _ in range(4)]
+        assert min(connections(stack)) >= 1  # nginx deals them out in turn
+        answer = browser.post(f"{stack.webs[0].url}/api/v1/notify/user:alice", headers=bearer(stack), content="Through nginx")
+        assert answer.status_code == 202, answer.text
+        for one in pages:
+            await one.until(lambda me: "Through nginx" in me.texts(user), described="the notification")
+
+
+async def page(open_pages: AsyncExitStack, stack: Stack, browser: httpx.Client, channel: str) -> SocketClient:
+    """A page that is live on this channel from now on."""
+    one = await open_pages.enter_async_context(socket_client(stack.socket_url, cookies=cookies(browser), positions={channel: "0:0"}))
+    await one.resume()
+    return one
+
+
+async def test_a_stream_comes_through_unbuffered(stack: Stack) -> None:
+    async with httpx.AsyncClient(base_url=stack.url, timeout=20, headers=bearer(stack)) as http:
+        user = f"user:{user_id(sign_in(stack, 'alice').get('/').text)}"
+        async with http.stream("GET", f"/live/sse?channel={user}&as=json") as answer:
+            assert answer.status_code == 200
+            assert (await http.post("/api/v1/notify/user:alice", content="Streamed")).status_code == 202
+            async with asyncio.timeout(20):
+                async for line in answer.aiter_lines():
+                    if "Streamed" in line:
+                        break
+
+
+def test_a_broadcast_is_written_by_the_worker_to_everybody(stack: Stack):
+    http = httpx.Client(base_url=stack.url, timeout=20, headers=bearer(stack))
+    sent = http.post("/api/v1/broadcasts", json={"audience": "all", "title": "Maintenance at 22:00"})
+    assert sent.status_code == 202, sent.text
+    state = lambda: http.get(f"/api/v1/broadcasts/{sent.json()['id']}").json()  # noqa: E731
+    wait_until(lambda: state()["state"] == "done", described="the broadcast to be written")
+    assert "Maintenance at 22:00" in sign_in(stack, "charlie").get("/inbox/").text
+
+
+def test_static_files_are_nginxs_own_and_compressed(stack: Stack):
+    answer = httpx.get(stack.url + "/static/core/live.js", headers={"Accept-Encoding": "gzip"})
+    assert answer.status_code == 200
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.content == (ROOT / "core/static/core/live.js").read_bytes()
+    assert httpx.get(stack.url + "/static/../data/secret_key").status_code in {400, 404}
+    assert httpx.get(stack.url + "/static/%2e%2e/secret_key").status_code in {400, 404}
+
+
+def test_the_proxy_speaks_tls_where_it_has_a_certificate(stack: Stack, tls_port: int):
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    assert httpx.get(f"https://127.0.0.1:{tls_port}/healthz", verify=trusting).json() == {"status": "alive"}
+
+
+def test_the_log_of_the_proxy_holds_no_query_and_no_token(stack: Stack):
+    httpx.get(stack.url + "/d/a-secret-link/?code=hunter2")
+    log = stack.folder / "nginx.log"
+    wait_until(lambda: "/d/***" in log.read_text(), described="the request in nginx's log")
+    assert "a-secret-link" not in log.read_text()
+    assert "hunter2" not in log.read_text()
+
+
+@pytest.mark.parametrize("service", ["worker", "beat"])
+def test_the_health_of_a_service_is_what_doctor_says(stack: Stack, service: str):
+    test = stack.services[service]["healthcheck"]["test"]
+    assert test[0] == "CMD"
+    wait_until(lambda: stack.run(service, test[1:]) == 0, described=f"{service} to be healthy", log=stack.folder / f"{service}.log")
+
+
+async def test_a_rolling_restart_loses_nothing(stack: Stack) -> None:
+    browser = sign_in(stack, "alice")
+    user = f"user:{user_id(browser.get('/').text)}"
+    http = httpx.AsyncClient(base_url=stack.url, timeout=20, headers=bearer(stack))
+    async with AsyncExitStack() as open_pages:
+        one = await page(open_pages, stack, browser, user)
+        said = 0
+        for web in stack.webs:
+            stopping = asyncio.get_running_loop().run_in_executor(None, web.stop)
+            while not stopping.done():
+                assert (await http.post("/api/v1/notify/user:alice", content=f"Deploy {said}.")).status_code == 202
+                said += 1
+                await asyncio.wait([stopping], timeout=0.2)
+            assert await stopping == 0
+            await asyncio.get_running_loop().run_in_executor(None, web.start)
+            if one.closed is not None:
+                assert one.closed == 1012
+                shown, at = one.texts(user), dict(one.positions)
+                one = await open_pages.enter_async_context(socket_client(stack.socket_url, cookies=cookies(browser), positions=at))
+                one.shown[user] = [shown]
+                assert (await one.resume())["at"][user]["recovered"]
+        assert said > 1
+        for number in range(said):
+            await one.until(lambda me, text=f"Deploy {number}.": text in me.texts(user), described=f"notification {number} of {said}")
+    for web in stack.webs:
+        assert "Traceback" not in web.output()
