@@ -103,19 +103,23 @@ def _events(line: Line, view: View) -> Iterator[NewEvent]:
         yield _event(line, "widget.config", {"revision": line.target.revision, "line": line.pk})
     is_newest = view.points[-1].at == line.newest
     late = [at for at in line.ids if line.before is not None and at < line.before] if is_newest else list(line.ids)
+    # For whoever judges values: the ids of one statement, lowest and highest.
+    samples = {"samples": [min(line.ids.values()), max(line.ids.values())]}
     if late:
-        yield _late(line, view, late)
+        yield _late(line, view, late, samples)
     if is_newest:
-        yield _event(line, "widget.value", store.facts(line.target, line.pk, line.name, view), version=(line.newest, line.ids[line.newest]))
+        facts = store.facts(line.target, line.pk, line.name, view) | samples
+        yield _event(line, "widget.value", facts, version=(line.newest, line.ids[line.newest]))
 
 
-def _late(line: Line, view: View, times: Collection[int]) -> NewEvent:
+def _late(line: Line, view: View, times: Collection[int], more: Mapping[str, Any] | None = None) -> NewEvent:
     """What tells open pages that something changed behind the newest value."""
     # Deep: older than what the event itself carries, so that charts must fetch. It has a key of its own: of two events of one
     # key a reader may be told only the second, and a shallow one must not stand for a deep one.
     deep = min(times) < view.points[0].at
     span = {"from": values.seconds(min(times)), "to": values.seconds(max(times)), "deep": deep, "id": line.ids[line.newest]}
-    return _event(line, "series.changed", store.facts(line.target, line.pk, line.name, view) | span, suffix="/deep" if deep else "")
+    facts = store.facts(line.target, line.pk, line.name, view) | span | dict(more or {})
+    return _event(line, "series.changed", facts, suffix="/deep" if deep else "")
 
 
 def _event(line: Line, type: str, data: Mapping[str, Any], *, suffix: str = "", version: tuple[int, int] | None = None) -> NewEvent:

@@ -13,6 +13,8 @@ class DashboardConfig(AppConfig):
         from core import jobs
         from core.delivery.channel import registry
         from dashboard import history, polling, refresh, rollups, signals
+        from dashboard.alerts import actions as alerts
+        from dashboard.alerts.noting import JOB as JUDGE
         from dashboard.kinds import DashboardKind
 
         registry.register(DashboardKind())
@@ -20,5 +22,6 @@ class DashboardConfig(AppConfig):
         jobs.register("roll_up", rollups.roll_up_now, queue="bulk", every=60)
         jobs.register("poll_sources", polling.poll_now, queue="live", every=2)
         jobs.register("refresh_sources", refresh.refresh_now, queue="live", every=5)
+        jobs.register(JUDGE, alerts.judge_now, queue="live", every=5)
         signals.connect()
         refresh.connect()

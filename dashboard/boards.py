@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from core.errors import Problem
 from dashboard import history, store, values, widgets
+from dashboard.alerts import shown as alerts_shown
 from dashboard.models import Dashboard, Series, Widget
 from dashboard.widgets.base import Point, View, WidgetKind
 from dashboard.widgets.figures import span
@@ -45,6 +46,7 @@ class Tile:
     lines: tuple[Line, ...] = ()
     body: SafeString = field(default_factory=lambda: mark_safe(""))
     chart: Mapping[str, Any] | None = None
+    alerts: SafeString = field(default_factory=lambda: mark_safe(""))  # the signs of its rules
     base: str = ""  # the address of the board's pages for those who came by a share link
 
     @property
@@ -119,7 +121,9 @@ def tiles(rows: Iterable[Widget], *, now: datetime) -> tuple[Tile, ...]:
     series = _series(typed)
     views = history.views(_wanted(typed, series))
     charts = _charts({widget.pk: typed[widget.pk][1] for widget in shown if isinstance(typed[widget.pk][0], TimeSeries)}, series, now)
-    return tuple(_tile(widget, *typed[widget.pk], series[widget.pk], views, charts.get(widget.pk)) for widget in shown)
+    made = (_tile(widget, *typed[widget.pk], series[widget.pk], views, charts.get(widget.pk)) for widget in shown)
+    signs = alerts_shown.of_widgets(typed)
+    return tuple(replace(tile, alerts=signs[tile.widget.pk]) if tile.widget.pk in signs else tile for tile in made)
 
 
 def example(widget: Widget) -> Tile:

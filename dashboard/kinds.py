@@ -6,6 +6,7 @@ from typing import Any
 from core.delivery import presence
 from core.delivery.channel import Event, EventType, Keeps, Kind, Reader
 from dashboard import boards, policy, widgets
+from dashboard.alerts import noting, shown
 from dashboard.models import Dashboard
 
 
@@ -40,6 +41,9 @@ class DashboardKind(Kind):
     def render(self, event: Event, key: str) -> str:
         return _RENDERERS[event.type](event, key)
 
+    def numbered(self, key: str, events: Sequence[Event]) -> None:
+        noting.note_numbered_locked(events)
+
     def render_presence(self, who: str, key: str, *, here: bool) -> str:
         return presence.face(who, here=here)
 
@@ -60,6 +64,8 @@ def _late(event: Event, key: str) -> str:
 def _config(event: Event, key: str) -> str:
     # What is not on a page makes it refetch; a page that was rendered after the change has it, and stays as it is.
     widget, data = _widget(event), event.data
+    if "alert" in data:
+        return shown.push(data["alert"])
     if "line" in data:
         return boards.mark(f"w-{widget}-n{data['line']}", required=True)
     again = f"-{data['again']}" if "again" in data else ""

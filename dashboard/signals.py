@@ -5,10 +5,11 @@ from typing import Any
 
 from django.contrib.auth.signals import user_logged_in
 from django.db import transaction
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_save, pre_delete
 
 from dashboard.actions import post_feed, recheck_readers
-from dashboard.models import Dashboard, Role, Widget
+from dashboard.alerts.actions import rule_goes
+from dashboard.models import AlertRule, Dashboard, Role, Widget
 
 FEED = "this-machine/events"
 
@@ -22,6 +23,7 @@ def connect() -> None:
     post_save.connect(_role_changed, sender=Role, dispatch_uid="signalbox-role-saved")
     post_delete.connect(_role_changed, sender=Role, dispatch_uid="signalbox-role-deleted")
     post_delete.connect(_dashboard_deleted, sender=Dashboard, dispatch_uid="signalbox-dashboard-deleted")
+    pre_delete.connect(_rule_goes, sender=AlertRule, dispatch_uid="signalbox-rule-goes")
 
 
 def _role_changed(sender: Any, instance: Role, raw: bool = False, **kwargs: Any) -> None:
@@ -31,6 +33,10 @@ def _role_changed(sender: Any, instance: Role, raw: bool = False, **kwargs: Any)
 
 def _dashboard_deleted(sender: Any, instance: Dashboard, **kwargs: Any) -> None:
     recheck_readers(instance.pk)
+
+
+def _rule_goes(sender: Any, instance: AlertRule, **kwargs: Any) -> None:
+    rule_goes(instance)
 
 
 def signed_in(sender: Any, user: Any, **kwargs: Any) -> None:
