@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from core.delivery import wire
 from core.delivery.payload import BadPayload
-from core.delivery.publishing import broadcast_unstored, publish
+from core.delivery.publishing import NewEvent, broadcast_unstored, publish, publish_many
 from notifications.rooms.models import Membership, Message, Room
 from notifications.rooms.people import Person
 from notifications.rooms.text import BadText, clean, clean_title, is_emoji, is_slug, to_html
@@ -69,7 +69,7 @@ def post_message(room: Room, *, author: Person, text: str, client_id: str = "") 
                 address=author.address if author.is_guest else "",
                 created_at=timezone.now(),
             )
-            publish(room.channel, "message.put", event_data(message), key=str(message.pk))
+            _publish_with_news(room, message, "message.put", event_data(message))
     except IntegrityError:
         before = sent_before(room, author=author, client_id=client_id, text=text)
         if before is None:
@@ -78,6 +78,12 @@ def post_message(room: Room, *, author: Person, text: str, client_id: str = "") 
     except BadPayload as error:
         raise BadText("too_long", "That is too long to send in one piece.") from error
     return message
+
+
+def _publish_with_news(room: Room, message: Message, type: str, data: Mapping[str, Any]) -> None:
+    """On the room's channel, and for lists of rooms a hint to look again, which says nothing of the message."""
+    news = NewEvent(room.news_channel, "news", {"message": message.pk}, key="newest")
+    publish_many([NewEvent(room.channel, type, data, key=str(message.pk)), news])
 
 
 def sent_before(room: Room, *, author: Person, client_id: str, text: str) -> Message | None:
@@ -133,7 +139,7 @@ def edit_message(room: Room, *, message_id: int, author: Person, text: str) -> M
                 raise NoSuchMessage(message_id)
             message.text, message.html, message.edited_at = text, to_html(text), timezone.now()
             message.save(update_fields=["text", "html", "edited_at"])
-            publish(room.channel, "message.put", event_data(message), key=str(message.pk))
+            _publish_with_news(room, message, "message.put", event_data(message))
     except BadPayload as error:
         raise BadText("too_long", "That is too long to send in one piece.") from error
     return message
@@ -148,7 +154,7 @@ def delete_message(room: Room, *, message_id: int, by: Person, moderates: bool =
         message.text, message.html, message.deleted_at = "", "", timezone.now()
         message.save(update_fields=["text", "html", "deleted_at"])
         message.reactions.all().delete()
-        publish(room.channel, "message.gone", {}, key=str(message.pk))
+        _publish_with_news(room, message, "message.gone", {})
 
 
 def react(room: Room, *, message_id: int, by: Person, emoji: str) -> None:
@@ -171,6 +177,11 @@ def _message_locked(room: Room, message_id: int) -> Message:
     if message is None:
         raise NoSuchMessage(message_id)
     return message
+
+
+def tell_read(room: Room, *, user_key: str, offset: int) -> None:
+    """Tell all pages of a member how far she has read. Runs in the transaction that notes it."""
+    publish(f"reading:{user_key}", "read", {"offset": offset}, key=str(room.pk), version=(offset, 0))
 
 
 def tell_typing(room_key: str, *, who: str) -> None:

@@ -13,10 +13,11 @@ class RoomsConfig(AppConfig):
         from core import jobs
         from core.delivery.channel import registry
         from core.delivery.identity import name_guests_by
-        from notifications.rooms.kinds import RoomKind
+        from notifications.rooms.kinds import NewsKind, ReadingKind, RoomKind
         from notifications.rooms.people import guest_handle
         from notifications.rooms.running import actions as running
 
-        registry.register(RoomKind())
+        for kind in (RoomKind(), NewsKind(), ReadingKind()):
+            registry.register(kind)
         name_guests_by(guest_handle)
         jobs.register("old_messages", running.forget_old, queue="bulk", cron="40 3 * * *")

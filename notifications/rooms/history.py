@@ -15,6 +15,12 @@ def newest(room: Room, *, count: int = NEWEST, before: int | None = None) -> Seq
     return list(rows.order_by("-offset").prefetch_related("reactions")[:count])[::-1]
 
 
+def following(room: Room, *, after: int, count: int = NEWEST) -> Sequence[Message]:
+    """The first messages after an offset, oldest first."""
+    rows = Message.objects.filter(room=room, offset__gt=after, deleted_at=None)
+    return list(rows.order_by("offset").prefetch_related("reactions")[:count])
+
+
 def after(room: Room, *, offset: int, upto: int, count: int) -> Sequence[Message]:
     """Up to `count` messages of `(offset, upto]`, oldest first."""
     rows = Message.objects.filter(room=room, offset__gt=offset, offset__lte=upto, deleted_at=None)

@@ -3,8 +3,8 @@
 from django.http import HttpRequest
 
 from core.home import Tile
+from notifications.rooms.listing import listed
 from notifications.rooms.people import visitor
-from notifications.rooms.views import listed
 
 SHOWN = 5
 

@@ -7,9 +7,10 @@ from typing import Any
 from django.template.loader import get_template
 from django.utils.html import escape
 
-from core.delivery.channel import Event, EventType, Kind, Reader
+from core.delivery.channel import Event, EventType, Keeps, Kind, Reader
+from core.delivery.executor import submit
 from core.rates import Rate
-from notifications.rooms import actions, history, policy
+from notifications.rooms import actions, history, policy, reading
 from notifications.rooms.models import Message, Room
 from notifications.rooms.text import is_slug, to_html
 
@@ -43,6 +44,43 @@ def typist_id(who: str) -> str:
 TYPING = Rate(0.5, 2)  # of one person in one room
 
 
+class NewsKind(Kind):
+    """That a room has something new, at most once a second: for lists of rooms, whose readers are not in them."""
+
+    name = "news"
+    keeps = Keeps.STATE
+    pace = 1.0
+    types = (EventType("news"),)
+
+    def readable(self, readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
+        return policy.readable(readers, keys)
+
+    def resolve(self, name: str) -> str | None:
+        return name if policy.is_key(name) else None
+
+    def render(self, event: Event, key: str) -> str:
+        return _mark(f"news-{int(key)}", event.data["message"])
+
+
+class ReadingKind(Kind):
+    """How far a person has read in each room: for her own pages."""
+
+    name = "reading"
+    keeps = Keeps.STATE
+    types = (EventType("read"),)
+
+    def readable(self, readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
+        return {(reader, key) for reader in readers for key in keys if reader.user and reader.user == key}
+
+    def render(self, event: Event, key: str) -> str:
+        return _mark(f"read-{int(event.key)}", event.data["offset"])
+
+
+def _mark(id: str, value: int) -> str:
+    """A number for the page's scripts, in place of the one before."""
+    return f'<hx-partial hx-target="#{id}" hx-swap="outerHTML"><data id="{id}" value="{int(value)}" hidden></data></hx-partial>'
+
+
 class RoomKind(Kind):
     name = "room"
     has_presence = True
@@ -74,6 +112,9 @@ class RoomKind(Kind):
         if event.type != "message.gone" and not event.data:
             return ""  # taken back since
         if event.type == "message.put":
+            if event.data.get("offset", event.offset) != event.offset:
+                # Changed: where the page shows it. Elsewhere it would come to stand among others than those it was said among.
+                return f'<hx-partial hx-target="#m-{int(event.key)}" hx-swap="outerHTML">{drawn(event.data, offset=0)}</hx-partial>'
             # Sorted by offset: the extension's default is the id, and ids are not the order of the room.
             return f'<hx-upsert hx-target="#messages" key="data-offset">{drawn(event.data, offset=event.offset)}</hx-upsert>'
         if event.type == "message.gone":
@@ -92,6 +133,9 @@ class RoomKind(Kind):
         return f'<hx-upsert hx-target="#presence">{present(who)}</hx-upsert>'
 
     def on_signal(self, reader: Reader, key: str, what: str, items: Sequence[str]) -> None:
+        offsets = [int(item) for item in items if policy.is_key(item)]
+        if what == "seen" and reader.user and offsets:
+            submit(reading.mark_read, key, reader.user, offsets)
         who = reader.name or reader.guest
         if what == "typing" and who and not TYPING.take(f"{key} {who}"):
             actions.tell_typing(key, who=who)

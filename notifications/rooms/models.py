@@ -29,6 +29,11 @@ class Room(models.Model):
     def channel(self) -> str:
         return f"room:{self.pk}"
 
+    @property
+    def news_channel(self) -> str:
+        """Says that there is something new, for who looks at the room from outside."""
+        return f"news:{self.pk}"
+
 
 class Membership(models.Model):
     """A person's place in a room, and how far she has read."""

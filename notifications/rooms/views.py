@@ -5,7 +5,6 @@ import uuid
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import F, OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -13,38 +12,15 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_GET, require_http_methods
 
 from core.delivery import presence
-from notifications.rooms import actions, history, pace, policy, speaking
+from notifications.rooms import actions, history, pace, policy, reading, speaking
 from notifications.rooms.forms import RoomForm
 from notifications.rooms.kinds import drawn_row, present, typist_id
-from notifications.rooms.models import Message, Room
+from notifications.rooms.models import Room
 from notifications.rooms.people import Person, remember, visitor
-from notifications.rooms.text import BadText, excerpt
+from notifications.rooms.text import BadText
 
-LISTED = 200
 EMOJIS = ("👍", "❤", "😂", "🎉", "👀", "✅")
-_OFFSET = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-
-
-@require_GET
-def directory(request: HttpRequest) -> HttpResponse:
-    """The rooms that this person may enter, the one with the newest message first."""
-    request.live.read()  # type: ignore[attr-defined]
-    return render(request, "rooms/directory.html", {"rooms": listed(visitor(request))})
-
-
-def listed(person: Person, *, count: int = LISTED) -> list[Room]:
-    """Rooms with `last_name`, `last_text` (its words on one line) and `last_at` of their newest message; one query."""
-    last = Message.objects.filter(room=OuterRef("pk"), offset__isnull=False, deleted_at=None).order_by("-offset")
-    parts = {f"last_{label}": Subquery(last.values(column)[:1]) for label, column in _LAST.items()}
-    rooms = list(
-        policy.rooms_for(person).filter(archived_at=None).annotate(**parts).order_by(F("last_at").desc(nulls_last=True), "slug")[:count]
-    )
-    for room in rooms:
-        room.last_text = excerpt(room.last_html or "")  # type: ignore[attr-defined]
-    return rooms
-
-
-_LAST = {"name": "name", "html": "html", "at": "created_at"}
+_OFFSET = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 
 
 @login_required
@@ -110,33 +86,64 @@ def _room_or_404(slug: str, person: Person) -> Room:
 
 
 def _log(request: HttpRequest, room: Room) -> dict[str, Any]:
-    """What the live region shows. Reads the position first: what is numbered after it arrives as an event."""
+    """What the live region shows: the newest, or (`before`, `after`) a stretch of history, which new messages do not join.
+
+    Reads the position first: what is numbered after it arrives as an event.
+    """
     request.live.read(room.channel)  # type: ignore[attr-defined]
-    before = _offset(request)
-    rows = history.newest(room, count=history.NEWEST + 1, before=before)
-    shown = rows[-history.NEWEST :]
+    before, after = _offset(request, "before", least=1), _offset(request, "after", least=0)
+    if after is not None:
+        rows = history.following(room, after=after, count=history.NEWEST + 1)
+        shown, older, newer = rows[: history.NEWEST], after > 0, len(rows) > history.NEWEST
+    else:
+        rows = history.newest(room, count=history.NEWEST + 1, before=before)
+        shown, older, newer = rows[-history.NEWEST :], len(rows) > history.NEWEST, before is not None
     return {
         "room": room,
         "url": reverse("rooms:messages", args=[room.slug]),
         "drawn": mark_safe("".join(map(drawn_row, shown))),  # each is escaped by its own template
-        "older": shown[0].offset if len(rows) > len(shown) else None,
-        "before": before,
+        "older": (shown[0].offset if shown else (after or 0) + 1) if older else None,
+        "newer": shown[-1].offset if newer and shown else None,
+        "past": before is not None or after is not None,
+        "log_position": request.live.position(room.channel),  # type: ignore[attr-defined]
     }
 
 
 def _positioned(request: HttpRequest, room: Room) -> dict[str, Any]:
     """All that is live on the page of a room."""
+    person = visitor(request)
     request.live.read(room.channel)  # type: ignore[attr-defined]
-    return _here(request, room) | _log(request, room)
+    return _here(request, room) | _reading(request, room, person) | _log(request, room)
 
 
-def _offset(request: HttpRequest) -> int | None:
-    text = request.GET.get("before")
+def _offset(request: HttpRequest, name: str, *, least: int) -> int | None:
+    text = request.GET.get(name)
     if text is None:
         return None
-    if not _OFFSET.fullmatch(text):
+    if not _OFFSET.fullmatch(text) or int(text) < least:
         raise Http404
     return int(text)
+
+
+def _reading(request: HttpRequest, room: Room, person: Person) -> dict[str, Any]:
+    """How far a member has read, and how much she has not."""
+    if person.is_guest:
+        return {"read": None}
+    channel = f"reading:{person.user_id}"
+    request.live.read(channel)  # type: ignore[attr-defined]
+    read = reading.position(room, person.user_id)
+    unread = 0 if read is None else reading.unread(room, person.user_id, after=read)
+    return {"room": room, "reading_channel": channel, "read": read, "unread": unread, "most": reading.MOST}
+
+
+@require_GET
+def read(request: HttpRequest, slug: str) -> HttpResponse:
+    """How far this member has read: a live region of the page, for its scripts."""
+    person = visitor(request)
+    found = _reading(request, _room_or_404(slug, person), person)
+    if found["read"] is None:
+        raise Http404
+    return render(request, "rooms/_read.html", found)
 
 
 def _beside(room: Room, person: Person) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
 
+from core.delivery import history as delivered
 from core.delivery.authority import recheck_channel
 from notifications.rooms.models import Membership, Message, Restriction, Room
 from notifications.rooms.people import Person
@@ -40,13 +41,20 @@ def invite(room: Room, *, username: str) -> None:
         raise NotPossible("Nobody has this user name.")
     with transaction.atomic():
         room.restrictions.filter(who=f"user:{user.pk}", kind=Restriction.Kind.BAN).delete()
-        Membership.objects.get_or_create(room=room, user=user)
+        _make_member(room, user.pk)
 
 
 def join(room: Room, person: Person) -> None:
     """Become a member of a room that one may read: it counts what one has not read."""
     if not person.is_guest:
-        Membership.objects.get_or_create(room=room, user_id=person.user_id)
+        with transaction.atomic():
+            _make_member(room, person.user_id)
+
+
+def _make_member(room: Room, user_id: Any) -> None:
+    """What was said before she came counts as read."""
+    newest = delivered.heads([room.channel])[room.channel]
+    Membership.objects.get_or_create(room=room, user_id=user_id, defaults={"last_read": newest})
 
 
 def leave(room: Room, *, user_id: Any) -> None:

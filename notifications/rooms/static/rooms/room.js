@@ -7,7 +7,7 @@ let atBottom = true;
 let unseen = 0;
 let newest = 0;
 
-const list = () => document.getElementById("messages");
+const list = () => document.querySelector("#log .messages");
 const offsetOf = (message) => Number(message.dataset.offset);
 
 function dayRule(label) {
@@ -27,6 +27,7 @@ function group() {
       rule = item;
       continue;
     }
+    if (!item.classList.contains("msg")) continue;
     const at = new Date(item.dataset.at);
     const label = day.format(at);
     const newDay = label !== before?.label;
@@ -108,4 +109,4 @@ document.addEventListener("live:applied", () => {
 countNew();
 group();
 observer.takeRecords();
-if (!new URLSearchParams(location.search).has("before")) toBottom();
+if (document.getElementById("messages")) toBottom();
