@@ -116,6 +116,12 @@ def page(items: QuerySet[InboxItem], *, after: tuple[datetime, int] | None = Non
     return list(items.select_related("notification").order_by("-arrived_at", "-notification_id")[: size + 1])
 
 
+def unread_among(user: Any, ids: Collection[int], *, now: datetime) -> list[int]:
+    """Which of these notifications wait in her inbox to be read."""
+    items = of(user, now=now).filter(notification__in=ids, read_at=None, archived_at=None)
+    return sorted(items.values_list("notification_id", flat=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What the badge (unseen) and the rail (unread) say."""

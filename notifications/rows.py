@@ -101,6 +101,11 @@ class Row:
         return moment(self.at).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     @property
+    def exact(self) -> str:
+        """To the millisecond: what is said again within a second is news."""
+        return moment(self.at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    @property
     def written(self) -> str:
         """The time in words of UTC, until the browser writes its own."""
         return moment(self.at).strftime("%d %b %H:%M")
@@ -120,6 +125,10 @@ class Row:
     @property
     def _icon(self) -> tuple[str, str]:
         return _LOUD.get(Priority(self.priority)) or _ICONS.get(self.category, ("bell", "accent"))
+
+    @property
+    def loudness(self) -> str:
+        return str(Priority(self.priority).label)
 
     @property
     def critical(self) -> bool:

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, path
 
-from notifications import item_views, views
+from notifications import desktop_views, item_views, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/", views.inbox_page, name="inbox"),
@@ -10,6 +10,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/all/<str:verb>/", item_views.change_all, name="inbox-all"),
     path("inbox/snooze/", item_views.snooze_chosen, name="inbox-snooze-chosen"),
     path("inbox/undo/", item_views.take_back, name="inbox-undo"),
+    path("inbox/waiting/", desktop_views.waiting, name="inbox-waiting"),
+    path("sw.js", desktop_views.service_worker, name="service-worker"),
+    path("preferences/device/", desktop_views.device, name="device"),
+    path("preferences/device/test/", desktop_views.send_test, name="device-test"),
     path("inbox/bell/", views.bell, name="bell"),
     path("inbox/newest/", views.newest, name="inbox-newest"),
     path("inbox/panel/", views.panel, name="bell-panel"),

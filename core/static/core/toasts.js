@@ -1,6 +1,7 @@
 /* Toasts: at most three and "+N more", each for six seconds, held while somebody points at them or has the focus there; critical ones stay.
-     <div class="toast" id="t-12" data-at="<ISO>" data-priority="normal|critical"> ... <button data-dismiss> ... </div>   arrives in #toasts.
-   A toast without data-at (an undo) is new by nature; data-stay="10" keeps it so many seconds. */
+     <div class="toast" id="t-12" data-at="<ISO>" data-priority="normal|high|critical"> ... <button data-dismiss> ... </div>   arrives in #toasts.
+   A toast without data-at (an undo) is new by nature; data-stay="10" keeps it so many seconds, which an element in it with data-left counts down.
+   toasts:shown tells of those that have just been let in, the ones that gave way to "+N more" too. */
 
 import { now } from "./times.js";
 import { STAYS, admit, arrange } from "./toast_policy.js";
@@ -34,6 +35,7 @@ function take(facts, catchUp) {
   for (const toast of over) toast.element.remove();
   more += over.length;
   for (const toast of show) if (toast.element.isConnected) start(toast);
+  if (show.length) document.dispatchEvent(new CustomEvent("toasts:shown", { detail: show.map(({ element }) => element) }));
 }
 
 /** The same notification again takes the place of what is shown of it. */

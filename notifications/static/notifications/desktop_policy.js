@@ -1,0 +1,30 @@
+/* What the desktop is shown of what arrives on a page, and what is taken from it. Pure. */
+
+const GONE = /hx-target="#t-(\d+)" hx-swap="delete"/g;
+const TOAST = /<div class="toast" id="t-(\d+)"/g;
+const found = (text, pattern) => [...text.matchAll(pattern)].map((match) => match[1]);
+
+export const tagOf = (id) => `n-${id}`;
+export const idOf = (tag) => (/^n-\d+$/.test(tag) ? tag.slice(2) : "");
+
+/** The notifications that a pushed fragment takes away: read, archived, withdrawn on some device. What it brings anew stays. */
+export function taken(text) {
+  const anew = found(text, TOAST);
+  return [...new Set(found(text, GONE))].filter((id) => !anew.includes(id));
+}
+
+/** Whether a toast goes to the desktop too. */
+export const isLoud = ({ priority }) => priority === "high" || priority === "critical";
+
+/** A toast as the service worker takes it. */
+export function payload({ key, at, priority, url }, { title, body, buttons }) {
+  const actions = buttons.slice(0, 2).map((words, index) => ({ action: String(index + 1), title: words }));
+  return { tag: tagOf(key), title, body, url, at: Date.parse(at), stays: priority === "critical", actions };
+}
+
+/** What can be done about desktop notifications here: "unable", "blocked", "off" or "on". */
+export function standing({ able, permission, chosen }) {
+  if (!able) return "unable";
+  if (permission === "denied") return "blocked";
+  return permission === "granted" && chosen ? "on" : "off";
+}

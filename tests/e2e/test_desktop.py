@@ -1,0 +1,139 @@
+"""Desktop notifications in Chromium: one of three tabs shows them, and reading anywhere closes them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.e2e.conftest import Demo
+from tests.e2e.test_inbox import NewPage, clear, live, row, tell
+
+SHOWN = """async () => {
+  const registration = await navigator.serviceWorker.getRegistration("/");
+  const shown = registration ? await registration.getNotifications() : [];
+  return shown.map(({ title, body, tag }) => ({ title, body, tag }));
+}"""
+# Counts what a tab hands to the worker, and has it stay: Chromium itself takes down after 25 s what does not.
+COUNT = """navigator.serviceWorker && (() => {
+  window.handed = 0;
+  const post = ServiceWorker.prototype.postMessage;
+  ServiceWorker.prototype.postMessage = function (message) {
+    if (message.show) Object.assign(message.show, { stays: true }) && (window.handed += 1);
+    return post.call(this, message);
+  };
+})()"""
+
+
+def shown(page: Page) -> list[dict[str, Any]]:
+    return page.evaluate(SHOWN)
+
+
+def until(page: Page, wanted: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+    """The browser's notifications once they are as wanted."""
+    for _ in range(300):
+        if wanted(found := shown(page)):
+            return found
+        page.wait_for_timeout(100)
+    raise AssertionError(f"still {shown(page)}")
+
+
+def titles(page: Page) -> set[str]:
+    return {one["title"] for one in shown(page)}
+
+
+@pytest.fixture
+def with_desktop(demo: Demo, new_page: NewPage) -> Page:
+    """A browser of charlie's that has the permission, and where nothing is shown yet."""
+    page = new_page("charlie", permissions=["notifications"])
+    page.context.add_init_script(COUNT)
+    return page
+
+
+def turn_on(page: Page) -> None:
+    page.goto("/preferences/device/")
+    live(page)
+    page.get_by_role("button", name="Turn on desktop notifications").click()
+    expect(page.locator("html")).to_have_attribute("data-desktop", "on")
+    expect(page.get_by_role("button", name="Send a test")).to_be_visible()
+
+
+def test_nothing_is_asked_or_shown_before_somebody_presses_the_button(demo: Demo, with_desktop: Page) -> None:
+    page = with_desktop
+    page.context.add_init_script("window.asked = 0; Notification.requestPermission = async () => (window.asked++, 'granted')")
+    page.goto("/preferences/device/")
+    live(page)
+    expect(page.locator("[data-device]")).to_have_attribute("data-device", "off")
+    expect(page.get_by_role("button", name="Send a test")).to_be_hidden()
+    tell(demo, "charlie", "Not for the desktop", Priority="high")
+    expect(page.locator("#toasts .toast", has_text="Not for the desktop")).to_be_visible()
+    assert page.evaluate("window.asked") == 0
+    assert shown(page) == []
+    page.get_by_role("button", name="Turn on desktop notifications").click()
+    expect(page.locator("html")).to_have_attribute("data-desktop", "on")
+    assert page.evaluate("window.asked") == 1
+    # Off again takes the choice back, for this browser's other tabs too.
+    other = page.context.new_page()
+    other.goto("/")
+    expect(other.locator("html")).to_have_attribute("data-desktop", "on")
+    page.get_by_role("button", name="Turn off").click()
+    expect(other.locator("html")).to_have_attribute("data-desktop", "off")
+
+
+def test_one_of_three_tabs_shows_it_and_reading_on_another_device_closes_it(demo: Demo, new_page: NewPage, with_desktop: Page) -> None:
+    page, elsewhere = with_desktop, new_page("charlie")
+    clear(elsewhere)
+    turn_on(page)
+    context: BrowserContext = page.context
+    tabs = [page, context.new_page(), context.new_page()]
+    for tab in tabs[1:]:
+        tab.goto("/inbox/")
+        live(tab)
+    tell(demo, "charlie", "Disk full\nNo room left", Priority="high", Key="disk")
+    for tab in tabs:
+        expect(tab.locator("#toasts .toast", has_text="Disk full")).to_be_visible()
+    [found] = until(page, lambda all_shown: len(all_shown) == 1)
+    assert (found["title"], found["body"]) == ("Disk full", "No room left")
+    assert sum(tab.evaluate("window.handed") for tab in tabs) == 1
+    # The same key again takes its place.
+    tell(demo, "charlie", "Disk nearly full", Priority="high", Key="disk")
+    [again] = until(page, lambda all_shown: [one["title"] for one in all_shown] == ["Disk nearly full"])
+    assert again["tag"] == found["tag"]
+    # Normal ones are for the page only.
+    tell(demo, "charlie", "Nothing urgent")
+    expect(row(elsewhere, "Nothing urgent")).to_be_visible()
+    assert titles(page) == {"Disk nearly full"}
+    # The tab that led is closed: another one leads.
+    leader = next(tab for tab in tabs if tab.evaluate("window.handed"))
+    rest = [tab for tab in tabs if tab != leader]
+    leader.close()
+    tell(demo, "charlie", "Second of its kind", Priority="high")
+    until(rest[0], lambda all_shown: {one["title"] for one in all_shown} == {"Disk nearly full", "Second of its kind"})
+    # Read on the other device.
+    row(elsewhere, "Disk nearly full").hover()
+    row(elsewhere, "Disk nearly full").get_by_role("button", name="Mark as read").click()
+    until(rest[0], lambda all_shown: [one["title"] for one in all_shown] == ["Second of its kind"])
+    elsewhere.get_by_role("button", name="Mark all as read").first.click()
+    until(rest[0], lambda all_shown: not all_shown)
+
+
+def test_a_test_comes_the_way_everything_comes_and_what_was_read_meanwhile_is_closed_by_the_next_page(
+    demo: Demo, new_page: NewPage, with_desktop: Page
+) -> None:
+    page, elsewhere = with_desktop, new_page("charlie")
+    turn_on(page)
+    page.get_by_role("button", name="Send a test").click()
+    until(page, lambda all_shown: [one["title"] for one in all_shown] == ["This is a test"])
+    # No tab of this browser listens while it is read elsewhere.
+    page.goto("about:blank")
+    clear(elsewhere)
+    page.goto("/")
+    until(page, lambda all_shown: not all_shown)
+
+
+def test_a_blocked_site_says_so_and_what_to_do(demo: Demo, new_page: NewPage) -> None:
+    page = new_page("charlie")
+    page.context.add_init_script("Object.defineProperty(Notification, 'permission', { get: () => 'denied' })")
+    page.goto("/preferences/device/")
+    expect(page.locator("[data-device-says]")).to_contain_text("blocked in the browser")
+    expect(page.get_by_role("button", name="Turn on desktop notifications")).to_be_hidden()
