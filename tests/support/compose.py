@@ -100,7 +100,8 @@ class Stack:
         here = {"LISTEN": f"127.0.0.1:{self.port}", "WEB": "web", "RESOLVER": "127.0.0.1"}
         here |= {"STATIC": str(self.folder / "data" / "static"), "TLS": str(folder / "tls")}
         site = _filled_in((ROOT / "scripts" / "nginx.conf.template").read_text(), here)
-        servers = "".join(f"server 127.0.0.1:{web.port}; " for web in self.webs)
+        # As with the image's resolver, which forgets from request to request who did not answer.
+        servers = "".join(f"server 127.0.0.1:{web.port} max_fails=0; " for web in self.webs)
         user = "user root;" if os.getuid() == 0 else ""
         temporary = "".join(f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         (folder / "nginx.conf").write_text(
