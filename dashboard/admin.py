@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from dashboard import actions, widgets
+from dashboard.alerts import actions as alerts
 from dashboard.models import AlertRule, Dashboard, Favourite, Role, Series, ShareLink, Source, Widget
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ class SeriesAdmin(ModelAdmin):
 class AlertRuleAdmin(ModelAdmin):
     list_display = ["name", "widget", "condition", "state", "enabled"]
     list_filter = ["state", "enabled"]
+    readonly_fields = ["state", "since", "judged", "value", "line", "fired", "due_at", "told", "acknowledged_by", "acknowledged_at"]
+
+    def save_model(self, request: HttpRequest, obj: AlertRule, form: Any, change: bool) -> None:
+        alerts.save_rule(obj)
 
 
 @admin.register(Source)

@@ -1,6 +1,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from dashboard import editing, views
+from dashboard.alerts import views as alerts
 
 app_name = "dashboard"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -22,4 +23,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/<slug:widget>/points/", views.points, name="points"),
     path("<slug:slug>/<slug:widget>/table/", views.table, name="table"),
     path("<slug:slug>/<slug:widget>/tile/", views.widget_tile, name="tile"),
+    path("<slug:slug>/<slug:widget>/alerts/", alerts.alerts, name="alerts"),
+    path("<slug:slug>/<slug:widget>/alerts/new/", alerts.edit, name="new-alert"),
+    path("<slug:slug>/<slug:widget>/alerts/<int:pk>/", alerts.edit, name="alert"),
+    path("<slug:slug>/<slug:widget>/alerts/<int:pk>/acknowledge/", alerts.acknowledge, name="acknowledge"),
+    path("<slug:slug>/<slug:widget>/alerts/<int:pk>/mute/", alerts.mute, name="mute"),
+    path("<slug:slug>/<slug:widget>/alerts/<int:pk>/remove/", alerts.remove, name="remove-alert"),
 ]
