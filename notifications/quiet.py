@@ -21,7 +21,7 @@ def quiet_until(now: datetime, *, start: time, end: time, zone: tzinfo) -> datet
 
 
 def _instant(wall: datetime, zone: tzinfo, *, later: bool) -> datetime:
-    """The instant at which the clock on the wall shows this. Shown twice: the earlier, or the `later`. Skipped: when the clock jumps past it."""
+    """The instant at which the clock on the wall shows this. Shown twice: the earlier, or the `later`. Skipped: when it jumps past it."""
     first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first.astimezone(zone).replace(tzinfo=None) != wall:
         # In the gap, fold 1 reckons by the new offset, which lies before the jump by the wall's distance from it.
