@@ -4,7 +4,7 @@ from django.urls import path
 from core import views
 
 urlpatterns = [
-    path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("login/", views.SignInPage.as_view(), name="login"),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path("password_change/", views.PasswordChange.as_view(), name="password_change"),
     path("password_change/done/", views.PasswordChanged.as_view(), name="password_change_done"),

@@ -44,6 +44,13 @@ class Rate:
             bucket.level -= 1
             return 0.0
 
+    def wait(self, who: str) -> float:
+        """The seconds until a caller has a call left, without taking one; 0 when now."""
+        with self._lock:
+            bucket = self._buckets.get(who)
+            level = bucket.level + (self.clock() - bucket.at) * self.per_second if bucket else self.burst
+            return max(0.0, (1 - level) / self.per_second)
+
     def forget(self) -> None:
         """Start anew with everybody."""
         with self._lock:

@@ -17,6 +17,7 @@ urlpatterns = [
     path("metrics", health.metrics),
     path("api/v1/", api.urls),
     re_path(r"^api/", errors.unknown_path),
+    path("admin/login/", views.admin_sign_in),
     path("admin/", admin.site.urls),
     path("", include("notifications.urls")),
     path("dashboards/", include("dashboard.urls")),

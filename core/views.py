@@ -1,19 +1,22 @@
 """The pages of the shell: home, a person's account, the style guide."""
 
+import math
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
-from core import browsers, home, signins
+from core import attempts, browsers, home, signins
 from core.models import Profile, SignIn
 
 
@@ -22,6 +25,35 @@ def home_page(request: HttpRequest) -> HttpResponse:
     """The tiles that the apps bring: of a signed-in person hers, of a guest what guests may see."""
     request.live.read()  # type: ignore[attr-defined]
     return render(request, "core/home.html", {"tiles": home.tiles(request)})
+
+
+class SignInPage(auth.LoginView):
+    """Sign in. Too many failures, by name or address, are answered with 429 before the password is looked at."""
+
+    redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        name, address = request.POST.get("username", ""), request.META.get("REMOTE_ADDR", "")
+        if seconds := math.ceil(attempts.wait(name, address)):
+            return self._too_many(seconds)
+        answer = super().post(request, *args, **kwargs)
+        if not request.user.is_authenticated:
+            attempts.failed(name, address)
+        return answer
+
+    def _too_many(self, seconds: int) -> HttpResponse:
+        form = self.form_class(self.request)
+        error = f"Too many attempts. Try again in {seconds} seconds."
+        answer = self.render_to_response(self.get_context_data(form=form, error=error), status=429)
+        answer.headers["Retry-After"] = str(seconds)
+        return answer
+
+
+def admin_sign_in(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    """The admin has no form of its own: everybody signs in at one place, and who is no staff finds nothing here."""
+    if request.user.is_authenticated:
+        raise Http404
+    return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
 
 
 class PasswordChange(auth.PasswordChangeView):
