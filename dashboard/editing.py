@@ -105,6 +105,9 @@ def edit_widget(request: HttpRequest, slug: str, widget: str) -> HttpResponse:
     request.live.read()  # type: ignore[attr-defined]
     found = _widget(request, slug, widget)
     form, seen = WidgetForm(request.POST or None, widget=found), _seen(request, found.revision)
+    if "ask" in request.POST:
+        form.forget_errors()
+        return render(request, "dashboard/_widget_form.html", {"widget": found, "form": form, "slug": slug})
     if form.is_valid() and _saved(form, lambda: _save(form, found, seen)):
         return redirect(found.dashboard)
     return render(request, "dashboard/widget.html", _shown(found, form, slug), status=_status(form))

@@ -1,22 +1,19 @@
 """The forms of boards, widgets, roles and share links. A widget's own settings become fields by their types."""
 
-import json
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.forms.utils import ErrorDict
 from django.utils.text import slugify
 
 from core.errors import Problem
-from dashboard import sources, widgets
+from dashboard import fields, sources, widgets
 from dashboard.models import Access, Dashboard, Widget, check_slug
-from dashboard.widgets.base import WidgetKind
+from dashboard.sources.base import SourceKind
 
-MOST_JSON = 20_000
 _EXPIRIES = {"1": "in a day", "7": "in a week", "30": "in 30 days", "": "never"}
 
 
@@ -77,43 +74,81 @@ class WidgetForm(_Titled):
         label="Keep every value for", min_value=1, max_value=10_000, required=False, help_text="Hours; after that charts show summaries."
     )
 
+    paused = forms.BooleanField(label="Paused", required=False, help_text="Its source is not asked, and the tile says so.")
+
     def __init__(self, data: Any, *, widget: Widget) -> None:
         self.widget, self.kind = widget, widgets.of(widget.kind)
+        saved = getattr(widget, "source", None) if widget.pk else None
+        self.source = sources.KINDS.get(data.get("source", "") if data is not None else saved.kind if saved else "")
+        super().__init__(data, initial=self._saved(saved))
+        self.fields |= fields.of(self.kind.config, prefix="own_")
+        self.fields["source"] = self._source_field()
+        if self.source:
+            self.fields |= self._from(self.source)
+        if data is not None:
+            self._fill_in()
+
+    def _saved(self, source: Any) -> dict[str, Any]:
+        widget = self.widget
         plain = {name: getattr(widget, name) for name in ("title", "slug", "columns", "rows", "order", "interval", "grace", "keep")}
-        own = {f"own_{name}": _written(value) for name, value in widget.config.items()}
-        source = getattr(widget, "source", None) if widget.pk else None
-        came = {"source": source.kind, "source_config": _written(source.config)} if source else {}
-        super().__init__(data, initial=plain | own | came)
-        self.fields |= {f"own_{field.name}": _field(field) for field in _info(self.kind)}
-        self.fields["source"] = forms.ChoiceField(
+        plain |= {"paused": widget.state == Widget.State.PAUSED} | fields.initial(widget.config, prefix="own_")
+        return plain | ({"source": source.kind} | fields.initial(source.config, prefix="from_") if source else {})
+
+    def _source_field(self) -> forms.Field:
+        fitting = [kind for kind in sources.KINDS.values() if kind.feeds(self.kind) or kind is self.source]
+        return forms.ChoiceField(
             label="Where values come from",
             required=False,
-            choices=[("", "They are sent, by curl or code"), *((kind.name, kind.title) for kind in sources.KINDS.values())],
+            choices=[("", "They are sent, by curl or code"), *((kind.name, kind.title) for kind in fitting)],
+            help_text=self.source.help if self.source else "",
         )
-        self.fields["source_config"] = JsonField(
-            label="What of it", initial={}, help_text='For rows: {"model": "auth.User", "figure": "count", "where": {"is_active": true}}'
-        )
+
+    def _from(self, source: SourceKind) -> dict[str, forms.Field]:
+        made = fields.of(source.config, prefix="from_", choices=source.choices(self.kind))
+        if every := made.pop("from_every", None):
+            every.help_text = f"Seconds; empty: every {source.every}."
+            made["from_every"] = every
+        return made
+
+    def _fill_in(self) -> None:
+        """Fields that were not on the page that was sent have what they usually have: those of a source that was just chosen."""
+        own = {name for name in self.fields if name.startswith("from_")} - {"from_every"}
+        if own and not own & set(self.data):
+            usual = {name: self.fields[name].prepare_value(self.fields[name].initial) for name in own}
+            sent: Any = self.data
+            self.data = sent.copy()
+            for name, value in usual.items():
+                self.data.setlist(name, value if isinstance(value, list) else ["" if value is None else value])  # type: ignore[attr-defined]
+
+    def forget_errors(self) -> None:
+        """Show what was sent without what is wrong with it: it is not finished."""
+        self._errors = ErrorDict()
 
     def clean(self) -> dict[str, Any]:
         given = super().clean()
         if not self.errors:
             try:
-                given["config"] = self._config(given)
+                given["config"] = fields.config_of(self.kind.config, given, prefix="own_")
                 self.kind.settings(given["config"])
-                if given["source"]:
-                    sources.KINDS[given["source"]].settings(given["source_config"], self.kind)
+                given["source_config"] = self._source_config(given, self.source) if self.source else {}
             except Problem as problem:
-                self.add_error("source_config" if problem.field == "source" else None, problem.detail)
+                self.add_error(self._where(problem), problem.detail)
         twin = Widget.objects.filter(dashboard=self.widget.dashboard_id, slug=given.get("slug")).exclude(pk=self.widget.pk)
         if twin.exists():
             self.add_error("slug", "This dashboard has a widget of that address already.")
         return given
 
-    def _config(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """What was written, without what is as it is anyway."""
-        usual = msgspec.to_builtins(self.kind.config())
-        own = {field.name: given.get(f"own_{field.name}") for field in _info(self.kind)}
-        return {name: value for name, value in own.items() if value != usual[name] and not (value is None and usual[name] is None)}
+    def _source_config(self, given: dict[str, Any], source: SourceKind) -> dict[str, Any]:
+        config = fields.config_of(source.config, given, prefix="from_")
+        source.settings(config, self.kind)
+        return config
+
+    def _where(self, problem: Problem) -> str | None:
+        """The field that a problem is about: `source.url` is its address."""
+        about, _, name = (problem.field or "").partition(".")
+        if about != "source":
+            return None
+        return f"from_{name}" if f"from_{name}" in self.fields else "source"
 
     def onto(self, widget: Widget) -> Widget:
         """The widget with what was written, not saved yet."""
@@ -121,62 +156,9 @@ class WidgetForm(_Titled):
             setattr(widget, name, self.cleaned_data[name])
         widget.order = self.cleaned_data["order"] or 0
         widget.keep = self.cleaned_data["keep"] or widget.keep
+        if self.cleaned_data["paused"] != (widget.state == Widget.State.PAUSED):
+            widget.state, widget.error = Widget.State.PAUSED if self.cleaned_data["paused"] else Widget.State.OK, ""
         return widget
-
-
-class JsonField(forms.CharField):
-    """Settings that are lists or objects, written as JSON."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        shown = {"rows": 4, "spellcheck": "false", "class": "mono"}
-        super().__init__(required=False, max_length=MOST_JSON, widget=forms.Textarea(attrs=shown), **kwargs)
-
-    def clean(self, value: Any) -> Any:
-        text = super().clean(value)
-        try:
-            return json.loads(text) if text.strip() else self.initial
-        except (ValueError, RecursionError) as error:
-            where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-            raise forms.ValidationError(f"This is not JSON{where}.") from None
-
-    def prepare_value(self, value: Any) -> Any:
-        return value if isinstance(value, str) else json.dumps(value)
-
-
-def _written(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | bool | None) else json.dumps(value)
-
-
-def _info(kind: WidgetKind) -> list[Any]:
-    described: Any = msgspec.inspect.type_info(kind.config)
-    return list(described.fields)
-
-
-def _field(info: Any) -> forms.Field:
-    """The form field for one setting."""
-    usual = info.default_factory() if info.default is msgspec.NODEFAULT else info.default
-    shown: dict[str, Any] = {"label": info.name.replace("_", " ").capitalize(), "initial": usual, "required": False}
-    types = list(info.type.types) if isinstance(info.type, msgspec.inspect.UnionType) else [info.type]
-    match types[0]:
-        case msgspec.inspect.BoolType():
-            return forms.BooleanField(**shown)
-        case msgspec.inspect.LiteralType(values=words):
-            return _usual(forms.ChoiceField(choices=[(word, word) for word in words], **shown))
-        case msgspec.inspect.IntType():
-            return _usual(forms.IntegerField(min_value=types[0].ge, max_value=types[0].le, **shown))
-        case msgspec.inspect.FloatType():
-            return _usual(forms.FloatField(**shown))
-        case msgspec.inspect.StrType(max_length=most):
-            area: Any = forms.Textarea(attrs={"rows": 8}) if (most or 0) > 300 else forms.TextInput()
-            return forms.CharField(max_length=most, widget=area, **shown)
-    return JsonField(label=shown["label"], initial=usual)
-
-
-def _usual(field: forms.Field) -> forms.Field:
-    """Left empty, the setting is as it usually is."""
-    inner, usual = field.clean, field.initial
-    field.clean = lambda value: usual if value in (None, "") else inner(value)  # type: ignore[method-assign]
-    return field
 
 
 class RoleForm(forms.Form):

@@ -49,6 +49,14 @@ class SourceKind:
     every: ClassVar[int] = 0  # seconds between two polls, where its settings do not say; 0: it is read when something changed
     patience: ClassVar[float] = 10.0  # seconds that one poll may take
 
+    def feeds(self, widget: WidgetKind) -> bool:
+        """Whether it has anything for a widget of this kind: what its form offers."""
+        return widget.takes_values
+
+    def choices(self, widget: WidgetKind) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """For settings that are text by their type: what there is to choose from."""
+        return {}
+
     def interval(self, config: Any) -> int:
         """The seconds between two polls."""
         return getattr(config, "every", None) or self.every
@@ -69,9 +77,9 @@ class SourceKind:
         raise NotImplementedError
 
 
-def wrong(detail: str) -> Problem:
-    """What is wrong with a source, in words for its form and its tile."""
-    return Problem(Code.INVALID, detail, field="source")
+def wrong(detail: str, setting: str = "") -> Problem:
+    """What is wrong with a source, or with one of its settings, in words for its form and its tile."""
+    return Problem(Code.INVALID, detail, field=f"source.{setting}" if setting else "source")
 
 
 def check_numbers(widget: WidgetKind, *, lines: int = 1) -> None:
@@ -82,6 +90,14 @@ def check_numbers(widget: WidgetKind, *, lines: int = 1) -> None:
         raise wrong(f"A {widget.title.lower()} does not show numbers. {widget.shape}") from None
     if lines > 1 and not widget.several:
         raise wrong(f"A {widget.title.lower()} shows one line of values: choose one figure.")
+
+
+def takes_numbers(widget: WidgetKind) -> bool:
+    try:
+        check_numbers(widget)
+    except Problem:
+        return False
+    return True
 
 
 def check_states(widget: WidgetKind) -> None:

@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 
 from core.errors import Code, Problem
 from core.jobs import QUEUES
-from dashboard.sources.base import Found, Look, PollConfig, SourceKind, check_numbers, check_states
+from dashboard.sources.base import Found, Look, PollConfig, SourceKind, check_numbers, check_states, takes_numbers
 from dashboard.widgets.base import WidgetKind
 
 ANSWER = 1.0  # seconds that workers have to say that they are there
@@ -26,6 +26,9 @@ class CelerySource(SourceKind):
     help = "waiting: jobs by queue, or of all; workers: how many; busy: jobs by worker, or of all; states: each worker, in a status grid."
     config = CeleryConfig
     every = 10
+
+    def feeds(self, widget: WidgetKind) -> bool:
+        return takes_numbers(widget) or widget.name == "status"
 
     def settings(self, config: Any, widget: WidgetKind) -> CeleryConfig:
         typed: CeleryConfig = super().settings(config, widget)

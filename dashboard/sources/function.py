@@ -54,11 +54,14 @@ class FunctionSource(SourceKind):
     def help(self) -> str:  # type: ignore[override]
         return f"What an application registered: {', '.join(_functions) or 'nothing yet; see docs/dashboards.md'}."
 
+    def choices(self, widget: WidgetKind) -> Mapping[str, Sequence[tuple[str, str]]]:
+        return {"function": [("", "–"), *((one.name, one.title) for one in registered())]}
+
     def settings(self, config: Any, widget: WidgetKind) -> FunctionConfig:
         typed: FunctionConfig = super().settings(config, widget)
         if typed.function not in _functions:
             known = ", ".join(sorted(_functions)) or "none"
-            raise wrong(f"There is no function {quoted(typed.function)}; registered: {known}.")
+            raise wrong(f"There is no function {quoted(typed.function)}; registered: {known}.", "function")
         if not widget.takes_values:
             raise wrong(widget.shape)
         return typed

@@ -10,7 +10,7 @@ from django.db import DatabaseError, connection
 
 from core import health
 from core.errors import Code, Problem
-from dashboard.sources.base import Found, Look, PollConfig, SourceKind, check_numbers, check_states
+from dashboard.sources.base import Found, Look, PollConfig, SourceKind, check_numbers, check_states, takes_numbers
 from dashboard.widgets.base import WidgetKind
 
 SLOW = 0.25  # seconds for a question that asks for nothing
@@ -35,6 +35,9 @@ class HealthSource(SourceKind):
     help = "states: database, Redis, broker, worker and beat in a status grid; the others are one number each."
     config = HealthConfig
     every = 10
+
+    def feeds(self, widget: WidgetKind) -> bool:
+        return takes_numbers(widget) or widget.name == "status"
 
     def settings(self, config: Any, widget: WidgetKind) -> HealthConfig:
         typed: HealthConfig = super().settings(config, widget)

@@ -22,7 +22,7 @@ Field = Annotated[str, Meta(max_length=100)]
 
 
 class HttpConfig(PollConfig, frozen=True):
-    url: Annotated[str, Meta(max_length=2000)] = ""
+    url: Annotated[str, Meta(max_length=1000)] = ""
     path: Text = "$"  # "$.load", or for several lines "$.hosts[*]"
     value: Field = ""  # which field of what the path finds is the value; none: it itself
     name: Field = ""  # which field names its line
@@ -42,7 +42,7 @@ class HttpSource(SourceKind):
         if not widget.takes_values:
             raise wrong(widget.shape)
         if typed.name and not widget.several:
-            raise wrong(f"A {widget.title.lower()} shows one line of values: leave `name` out.")
+            raise wrong(f"A {widget.title.lower()} shows one line of values: leave `name` out.", "name")
         return typed
 
     def look(self, config: HttpConfig, widget: WidgetKind) -> Look:
@@ -67,7 +67,7 @@ def _compiled(path: str) -> Any:
     except (jsonpath.JSONPathError, RecursionError, ValueError) as error:
         # Not its str(): that fails where the error is at the end.
         said = str(error.args[0] if error.args else "")[:120] or type(error).__name__
-        raise wrong(f"{quoted(path)} is no JSONPath ({said}); it begins with $, as in $.hosts[0].load.") from None
+        raise wrong(f"{quoted(path)} is no JSONPath ({said}); it begins with $, as in $.hosts[0].load.", "path") from None
 
 
 def matches(content: Any, path: str) -> list[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -38,6 +38,12 @@ class ModelSource(SourceKind):
     title = "Rows of this application"
     help = "Counts, sums and averages of a model that DASHBOARD_MODELS exposes, or its newest rows; kept live."
     config = ModelConfig
+
+    def feeds(self, widget: WidgetKind) -> bool:
+        return widget.takes_values and widget.name not in {"text", "status"}
+
+    def choices(self, widget: WidgetKind) -> Mapping[str, Sequence[tuple[str, str]]]:
+        return {"model": [("", "–"), *((label, label) for label in settings.DASHBOARD_MODELS if not _SECRET.search(label))]}
 
     def settings(self, config: Mapping[str, Any], widget: WidgetKind) -> ModelConfig:
         typed: ModelConfig = super().settings(config, widget)

@@ -9,14 +9,14 @@ from msgspec import Meta
 
 from core.errors import Code, Problem, quoted
 from dashboard.sources import web
-from dashboard.sources.base import Found, Look, PollConfig, SourceKind, check_numbers, series_name, wrong
+from dashboard.sources.base import Found, Look, PollConfig, SourceKind, check_numbers, series_name, takes_numbers, wrong
 from dashboard.widgets.base import WidgetKind
 
 MOST = 60  # series of one answer
 
 
 class PrometheusConfig(PollConfig, frozen=True):
-    url: Annotated[str, Meta(max_length=2000)] = ""  # of the server: https://prometheus.example.org
+    url: Annotated[str, Meta(max_length=1000)] = ""  # of the server: https://prometheus.example.org
     query: Annotated[str, Meta(max_length=1500)] = ""
     label: Annotated[str, Meta(max_length=100)] = ""  # which label names a line; none: those in which the lines differ
 
@@ -28,11 +28,14 @@ class PrometheusSource(SourceKind):
     config = PrometheusConfig
     every = 15
 
+    def feeds(self, widget: WidgetKind) -> bool:
+        return takes_numbers(widget)
+
     def settings(self, config: Any, widget: WidgetKind) -> PrometheusConfig:
         typed: PrometheusConfig = super().settings(config, widget)
         web.check_address(typed.url)
         if not typed.query.strip():
-            raise wrong("`query` says what is asked, as in up or sum(rate(http_requests_total[5m])).")
+            raise wrong("`query` says what is asked, as in up or sum(rate(http_requests_total[5m])).", "query")
         check_numbers(widget)
         return typed
 

@@ -7,7 +7,7 @@ import msgspec
 import psutil
 from msgspec import Meta
 
-from dashboard.sources.base import Found, Look, PollConfig, SourceKind, check_numbers, wrong
+from dashboard.sources.base import Found, Look, PollConfig, SourceKind, check_numbers, takes_numbers, wrong
 from dashboard.widgets.base import WidgetKind
 
 WINDOW = 0.3  # seconds over which CPU and network are measured: two polls may be two processes, which know nothing of each other
@@ -35,10 +35,13 @@ class SystemSource(SourceKind):
     config = SystemConfig
     every = 5
 
+    def feeds(self, widget: WidgetKind) -> bool:
+        return takes_numbers(widget)
+
     def settings(self, config: Any, widget: WidgetKind) -> SystemConfig:
         typed: SystemConfig = super().settings(config, widget)
         if len(set(typed.figures)) < len(typed.figures):
-            raise wrong("A figure is named once.")
+            raise wrong("A figure is named once.", "figures")
         check_numbers(widget, lines=len(typed.figures))
         return typed
 

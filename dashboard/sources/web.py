@@ -19,7 +19,7 @@ def check_address(url: str) -> None:
     try:
         outbound.check_url(url)
     except outbound.OutboundRefused as refused:
-        raise wrong(str(refused)) from None
+        raise wrong(str(refused), "url") from None
 
 
 def get(url: str) -> tuple[int, Any]:

@@ -138,12 +138,11 @@ def test_the_preview_shows_what_is_there_as_the_form_has_it_and_saves_nothing(st
 
 
 def test_a_widget_gets_a_source_and_loses_it(stat: Widget, browser: Client) -> None:
-    source = {"source": "model", "source_config": '{"model": "auth.User"}'}
+    source = {"source": "model", "from_model": "auth.User", "from_where": '{"is_active": true}'}
     assert browser.post("/dashboards/ops/edit/queue/", PLAIN | source).status_code == 302
-    assert Source.objects.get().subject == "auth.user"
-    refused = browser.post("/dashboards/ops/edit/queue/", PLAIN | source | {"source_config": '{"model": "sessions.Session"}'})
-    assert refused.status_code == 422
-    assert "There is no model" in refused.content.decode()
+    saved = Source.objects.get()
+    assert (saved.subject, saved.config) == ("auth.user", {"model": "auth.User", "where": {"is_active": True}})
+    assert 'value="auth.User" selected' in browser.get("/dashboards/ops/edit/queue/").content.decode()
     assert browser.post("/dashboards/ops/edit/queue/", PLAIN).status_code == 302
     assert not Source.objects.exists()
 
