@@ -5,6 +5,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -119,8 +120,7 @@ def _take_all(postgres: Postgres, stack: ExitStack) -> list[psycopg.Connection[A
 @contextmanager
 def small_disk(folder: Path, *, megabytes: int, owner: str = "") -> Iterator[Path]:
     """A file system of that size in a folder below. Raises PermissionError where we may not mount one."""
-    place = folder / "small"
-    place.mkdir()
+    place = Path(tempfile.mkdtemp(prefix="small-", dir=folder))
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "tmpfs", str(place)], capture_output=True)
     if done.returncode:
         raise PermissionError("mounting takes root")

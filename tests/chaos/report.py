@@ -1,5 +1,6 @@
 """What comes out of a row, and the table of a run."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -98,10 +99,17 @@ def measured(result: Result, stage: Stage, evidence: Evidence, *, repairs: bool)
     return result
 
 
+_LINE = re.compile(r"^\d{4}-\d\d-\d\dT", re.M)  # how a log line begins
+
+
 def _traceback(log: str) -> str:
-    """The end of the first traceback in a log, with what was logged before it."""
+    """The first traceback in a log: the line that it belongs to, and its end, which says what went wrong."""
     start = log.find("Traceback (most recent call last)")
-    return "" if start < 0 else log[max(0, start - 200) : start + 3000]
+    if start < 0:
+        return ""
+    after = _LINE.search(log, start)
+    whole = log[max(0, log.rfind("\n", 0, max(start - 1, 0))) : after.start() if after else None].strip()
+    return whole if len(whole) < 4000 else f"{whole[:500]}\n[...]\n{whole[-3000:]}"
 
 
 def _too_little(result: Result, stage: Stage, scene: Scene, *, repairs: bool) -> list[str]:
