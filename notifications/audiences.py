@@ -5,7 +5,7 @@ A bare word is a user's name, else a group's. Only active people are meant, each
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -14,6 +14,7 @@ from django.db.models import Model, Q, QuerySet
 
 from core.delivery import presence
 from core.delivery.channel import BadChannel, ChannelName, registry
+from notifications.conditions import Condition
 from notifications.errors import AmbiguousAudience, BadNotification, UnknownAudience
 
 MAX_WORDS = 1000
@@ -37,11 +38,18 @@ class Audience:
     watching: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()  # as people write them
     chosen: QuerySet[Any] | None = field(default=None, compare=False)
+    conditions: tuple[Condition, ...] = ()  # all of them hold of everybody meant
+    without: "Audience | None" = None  # who is in this one is not meant
 
     def people(self) -> QuerySet[Any]:
         """The active people meant, each once."""
         active = get_user_model()._default_manager.filter(is_active=True)
-        return active if self.everybody else active.filter(self._condition())
+        meant = active if self.everybody else active.filter(self._condition())
+        for condition in self.conditions:
+            meant = meant.filter(condition.q())
+        if self.without is not None:
+            meant = meant.none() if self.without.everybody else meant.exclude(self.without._condition())
+        return meant
 
     def _condition(self) -> Q:
         meant = Q(pk__in=list(self.users))
@@ -69,6 +77,8 @@ class Audience:
             "permissions": list(self.permissions),
             "watching": list(self.watching),
             "shown": list(self.shown),
+            "conditions": [condition.stored() for condition in self.conditions],
+            "without": None if self.without is None else self.without.stored(),
         }
 
     @classmethod
@@ -81,6 +91,8 @@ class Audience:
             permissions=tuple(stored["permissions"]),
             watching=tuple(stored.get("watching", ())),
             shown=tuple(stored["shown"]),
+            conditions=tuple(Condition(*one) for one in stored.get("conditions", ())),
+            without=cls.from_stored(stored["without"]) if stored.get("without") else None,
         )
 
     def channel(self) -> str:
@@ -104,6 +116,13 @@ def resolve(audience: object) -> Audience:
     if len(words) > MAX_WORDS:
         raise BadNotification(f"An audience is at most {MAX_WORDS} words; a group would do.", field="audience")
     return _merged(_of_words(words), _of_models(models), _of_queries(queries))
+
+
+def narrowed(meant: Audience, *, conditions: Iterable[Condition] = (), without: Audience | None = None) -> Audience:
+    """Those of an audience of whom all conditions hold, and who are not in another one."""
+    conditions = tuple(conditions)
+    shown = [*meant.shown, *(condition.shown for condition in conditions), *(f"not {word}" for word in (without.shown if without else ()))]
+    return replace(meant, conditions=conditions, without=without, shown=tuple(shown))
 
 
 def split(text: str) -> list[str]:

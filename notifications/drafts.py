@@ -33,6 +33,7 @@ class Draft:
     expires_at: datetime | None = None
     deliver_at: datetime | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    markdown: bool = False
 
     def fields(self) -> dict[str, Any]:
         """As the columns of a Notification, without the key."""
@@ -46,6 +47,7 @@ class Draft:
             "expires_at": self.expires_at,
             "deliver_at": self.deliver_at,
             "data": dict(self.data),
+            "markdown": self.markdown,
         }
 
 
@@ -62,6 +64,7 @@ def checked(
     expires_at: datetime | None = None,
     deliver_at: datetime | None = None,
     data: Mapping[str, Any] | None = None,
+    markdown: bool = False,
 ) -> Draft:
     """Check all of it and return it clean. Raises BadNotification."""
     deliver_at = times.ahead(deliver_at, now=now, field="deliver_at") if deliver_at else None
@@ -79,6 +82,7 @@ def checked(
         expires_at=expires_at,
         deliver_at=deliver_at if deliver_at and deliver_at > now else None,
         data=_data(data or {}),
+        markdown=markdown,
     )
 
 

@@ -3,6 +3,10 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.html import linebreaks
+from django.utils.safestring import SafeString, mark_safe
+
+from notifications import markdown
 
 
 class Priority(models.IntegerChoices):
@@ -54,6 +58,16 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def words(self) -> str:
+        """The body as plain words."""
+        return markdown.words(self.body) if self.markdown else self.body
+
+    @property
+    def prose(self) -> SafeString:
+        """The body as HTML that is safe on every page and in mails."""
+        return mark_safe(markdown.html(self.body) if self.markdown else linebreaks(self.body, autoescape=True))
 
 
 class InboxItem(models.Model):

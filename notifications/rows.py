@@ -61,7 +61,7 @@ class Row:
         return cls(
             id=notification.pk,
             title=notification.title,
-            body=texts.excerpt(notification.body),
+            body=texts.excerpt(notification.words),
             category=notification.category,
             priority=notification.priority,
             actions=tuple(action["label"] for action in notification.actions),

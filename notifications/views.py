@@ -1,13 +1,9 @@
-"""The inbox, the bell, and a broadcast's progress. One notification's page and its buttons: item_views.py."""
+"""The inbox and the bell. One notification's page and its buttons: item_views.py."""
 
-from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -18,12 +14,9 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_GET, require_POST
 
 from core.buttons import pressable
-from notifications import actions, inbox, policy, regions, rows
-from notifications.broadcasts import actions as broadcasts
+from notifications import actions, inbox, regions, rows
 from notifications.broadcasts.actions import ensure_items
-from notifications.errors import WrongState
-from notifications.kinds import counts_html, progress_html
-from notifications.models import Broadcast
+from notifications.kinds import counts_html
 from notifications.rows import Row
 from notifications.snoozing import CHOICES
 
@@ -82,6 +75,7 @@ def inbox_context(request: HttpRequest, *, after: tuple[datetime, int] | None = 
         "address": f"{reverse('inbox-list')}?{urlencode(parameters)}",
         "read_all": f"{reverse('inbox-read-all')}?{urlencode(parameters)}",
         "bulk": _bulk_button(query, parameters),
+        "snooze_all": "" if query.tab in ("snoozed", "archived") else f"{reverse('inbox-all', args=['snoozed'])}?{urlencode(parameters)}",
         "snoozes": CHOICES.items(),
         "keys": _KEYS,
         "more": f"{reverse('inbox-more')}?{urlencode(parameters | {'after': shown[-1].place})}" if len(found) > inbox.PAGE else "",
@@ -180,50 +174,3 @@ def try_it(request: HttpRequest) -> HttpResponse:
         key="try-it",
     )
     return HttpResponse(status=204) if request.headers.get("HX-Request") else HttpResponseRedirect("/")
-
-
-# --- broadcasts ---
-
-
-@login_required
-@require_GET
-def broadcast_progress(request: HttpRequest, pk: int) -> HttpResponse:
-    """How far a broadcast is, live, for those who may send."""
-    if not policy.may_broadcast(request.user):
-        raise PermissionDenied if request.user.is_staff else Http404
-    channel = f"broadcast:{pk}"
-    request.live.read(channel)  # type: ignore[attr-defined]
-    made = Broadcast.objects.select_related("notification", "sender").filter(pk=pk).first() if pk < KEY_LIMIT else None
-    if made is None:
-        raise Http404
-    about = {"state": made.state, "total": made.total, "written": made.written}
-    context = {"broadcast": made, "channel": channel, "progress": progress_html(pk, about), "refetch": request.path}
-    # live.js, asking for the region, gets the region.
-    return render(request, f"notifications/{'_broadcast' if request.headers.get('Live-Refetch') else 'broadcast'}.html", context)
-
-
-_STEERING: dict[str, Callable[..., Broadcast]] = {
-    "pause": broadcasts.pause,
-    "resume": broadcasts.resume,
-    "cancel": broadcasts.cancel,
-    "withdraw": partial(broadcasts.cancel, withdraw=True),
-}
-
-
-@login_required
-@require_POST
-def broadcast_steer(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """Pause, resume, cancel, withdraw. Who comes too late is shown how it stands."""
-    if not policy.may_broadcast(request.user):
-        raise PermissionDenied if request.user.is_staff else Http404
-    made = Broadcast.objects.filter(pk=pk).first() if pk < KEY_LIMIT else None
-    if made is None or verb not in _STEERING:
-        raise Http404
-    try:
-        _STEERING[verb](made, by=request.user)
-    except WrongState as error:
-        messages.warning(request, str(error))
-    if not request.headers.get("HX-Request"):
-        return HttpResponseRedirect(reverse("admin:signalbox_notifications_broadcast_progress", args=[pk]))
-    made.refresh_from_db()
-    return HttpResponse(progress_html(pk, {"state": made.state, "total": made.total, "written": made.written}))

@@ -42,6 +42,7 @@ def notify(
     expires_at: datetime | None = None,
     deliver_at: datetime | None = None,
     data: Mapping[str, Any] | None = None,
+    markdown: bool = False,
     sender: Any = None,
 ) -> Sent:
     """Tell these people: on every page they have open as soon as the caller's transaction commits, and in their inboxes.
@@ -53,7 +54,7 @@ def notify(
     now = timezone.now()
     draft = drafts.checked(
         now=now, title=title, body=body, url=url, category=category, priority=priority, actions=actions, key=key,
-        expires_at=expires_at, deliver_at=deliver_at, data=data,
+        expires_at=expires_at, deliver_at=deliver_at, data=data, markdown=markdown,
     )  # fmt: skip
     meant = audiences.resolve(audience)
     people = list(meant.people().order_by("pk").values_list("pk", flat=True)[: MAX_RECIPIENTS + 1])
@@ -198,7 +199,7 @@ def _holders(notifications: Collection[Notification]) -> dict[int, set[Any]]:
 
 def _as_it_is(notification: Notification) -> dict[str, Any]:
     """A stored notification as notify's keywords."""
-    names = ("title", "body", "url", "category", "actions", "expires_at", "data")
+    names = ("title", "body", "url", "category", "actions", "expires_at", "data", "markdown")
     waiting = notification.deliver_at if notification.delivered_at is None else None
     values = {name: getattr(notification, name) for name in names}
     return values | {"priority": Priority(notification.priority), "deliver_at": waiting, "key": notification.key}

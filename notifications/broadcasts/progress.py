@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
 from core.delivery.publishing import NewEvent
@@ -56,3 +58,9 @@ def events(pk: int) -> list[Mapping[str, Any]]:
     if made is None:
         return []
     return [{"type": "progress", "key": "progress", "data": about(made), "at": made.created_at.timestamp()}]
+
+
+def trail(made: Broadcast) -> list[LogEntry]:
+    """Who did what with it, newest first."""
+    about_it = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(Broadcast), object_id=str(made.pk))
+    return list(about_it.select_related("user").order_by("-action_time", "-pk")[:20])

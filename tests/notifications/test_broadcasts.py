@@ -287,7 +287,7 @@ def test_the_console_sends_and_leads_to_the_progress(alice: Any, bob: Any, ops: 
     browser = browser_of(alice)
     page = browser.get("/admin/signalbox_notifications/broadcast/add/")
     assert page.status_code == 200
-    said = {"title": "Listen", "body": "All of you", "url": "/rooms/", "priority": "2", "audience": "group", "group": ops.pk}
+    said = {"title": "Listen", "body": "All of you", "url": "/rooms/", "priority": "2", "audience": "groups", "groups": [ops.pk]}
     response = browser.post("/admin/signalbox_notifications/broadcast/add/", said)
     made = Broadcast.objects.get()
     assert response.headers["Location"] == f"/admin/signalbox_notifications/broadcast/{made.pk}/progress/"
@@ -302,13 +302,13 @@ def test_the_console_sends_and_leads_to_the_progress(alice: Any, bob: Any, ops: 
 
 @pytest.mark.parametrize(
     "bad",
-    [{"title": ""}, {"title": "\u202e"}, {"url": "javascript:alert(1)"}, {"audience": "group"}, {"audience": "nobody"}, {"priority": "9"}],
+    [{"title": ""}, {"title": "\u202e"}, {"url": "javascript:alert(1)"}, {"audience": "groups"}, {"audience": "nobody"}, {"priority": "9"}],
 )
 def test_the_console_says_what_is_wrong_and_stores_nothing(alice: Any, browser_of: Browser, bad: dict[str, str]) -> None:
     said = {"title": "Listen", "priority": "2", "audience": "all"} | bad
     response = browser_of(alice).post("/admin/signalbox_notifications/broadcast/add/", said)
     assert response.status_code == 200
-    assert "errorlist" in response.content.decode()
+    assert 'class="error"' in response.content.decode()
     assert not Broadcast.objects.exists()
 
 

@@ -27,7 +27,7 @@ def test_a_test_is_for_the_sender_alone_and_keeps_what_was_written(alice: Any, b
 
 def test_a_test_of_what_may_not_be_sent_says_so(alice: Any, browser_of: Browser) -> None:
     page = browser_of(alice).post(COMPOSE, SAID | {"url": "javascript:alert(1)", "_test": "1"}).content.decode()
-    assert "errornote" in page
+    assert 'class="error"' in page
     assert Notification.objects.count() == 0
 
 

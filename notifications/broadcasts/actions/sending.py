@@ -49,7 +49,7 @@ def broadcast(
     now = timezone.now()
     draft = drafts.checked(
         now=now, title=title, body=body, url=url, category=category, priority=priority, actions=actions,
-        expires_at=expires_at, deliver_at=send_at, data=data,
+        expires_at=expires_at, deliver_at=send_at, data=data, markdown=markdown,
     )  # fmt: skip
     meant = fixed(audiences.resolve(audience))
     # Who will look at a channel then, nobody knows now.
@@ -58,7 +58,7 @@ def broadcast(
     try:
         with transaction.atomic():
             notification = Notification.objects.create(
-                **draft.fields(), markdown=markdown, owner="" if sender is None else f"user:{sender.pk}", sender=sender,
+                **draft.fields(), owner="" if sender is None else f"user:{sender.pk}", sender=sender,
                 audience=list(meant.shown[:20]), created_at=now, updated_at=now,
             )  # fmt: skip
             made = Broadcast.objects.create(

@@ -1,0 +1,174 @@
+"""What the console's page asks for: what a broadcast says, to whom, and when."""
+
+import hashlib
+import json
+import secrets
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import Group, Permission
+
+from notifications import actions, audiences, conditions, policy, texts
+from notifications.audiences import Audience
+from notifications.conditions import HOWS, Condition
+from notifications.errors import BadNotification
+from notifications.models import Broadcast, Priority
+
+ROWS = 3  # of conditions
+AUDIENCES = (
+    ("all", "Everybody"),
+    ("staff", "The staff"),
+    ("groups", "Groups"),
+    ("permission", "Who has a permission"),
+    ("names", "Named people and groups"),
+)
+_PARTS = {"groups": "Choose a group.", "permission": "Choose the permission.", "names": "Name somebody."}
+
+
+class Compose(forms.Form):
+    """What a broadcast says, and to whom. Takes bad input field by field; `send` does it."""
+
+    title = forms.CharField(max_length=texts.TITLE)
+    body = forms.CharField(
+        max_length=texts.BODY, required=False, label="Text", widget=forms.Textarea(attrs={"rows": 6}),
+        help_text="Markdown: **bold**, _italic_, [a link](https://...), lists, > quotes.",
+    )  # fmt: skip
+    url = forms.CharField(max_length=texts.URL, required=False, label="Link", help_text="https://... or a path of this site.")
+    priority = forms.TypedChoiceField(
+        choices=[(p.value, p.label.capitalize()) for p in Priority], coerce=lambda value: Priority(int(value)), initial=Priority.NORMAL
+    )
+    audience = forms.ChoiceField(choices=AUDIENCES, initial="all", widget=forms.RadioSelect, label="To")
+    groups = forms.ModelMultipleChoiceField(queryset=Group.objects.order_by("name"), required=False)
+    permission = forms.ModelChoiceField(queryset=Permission.objects.none(), required=False)
+    names = forms.CharField(
+        required=False, max_length=20_000, label="Names", widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="User names, group:ops, perm:app.codename; parted by commas or lines.",
+    )  # fmt: skip
+    without_groups = forms.ModelMultipleChoiceField(queryset=Group.objects.order_by("name"), required=False, label="But not these groups")
+    without = forms.CharField(required=False, max_length=20_000, label="And not", help_text="The same words, as in bob, perm:app.codename.")
+    send_at = forms.DateTimeField(
+        required=False, label="Send at (UTC)", help_text="Empty: now.", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
+    intent = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        permissions = Permission.objects.select_related("content_type").order_by("content_type__app_label", "codename")
+        self.fields["permission"].queryset = permissions  # type: ignore[attr-defined]
+        self.fields["permission"].label_from_instance = lambda one: f"{one.content_type.app_label}.{one.codename}"  # type: ignore[attr-defined]
+        self.fields["intent"].initial = secrets.token_hex(8)
+        names = [("", "any field"), *((name, name.replace("_", " ")) for name in conditions.fields())]
+        for number in range(ROWS):
+            self.fields[f"where_{number}"] = forms.CharField(required=False, max_length=100, widget=forms.Select(choices=names))
+            self.fields[f"how_{number}"] = forms.CharField(required=False, max_length=20, widget=forms.Select(choices=list(HOWS.items())))
+            self.fields[f"value_{number}"] = forms.CharField(required=False, max_length=conditions.VALUE)
+            for part, words in (("where", "Field"), ("how", "How"), ("value", "Value")):
+                self.fields[f"{part}_{number}"].widget.attrs["aria-label"] = f"{words} of condition {number + 1}"
+
+    @property
+    def says(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("title", "body", "url", "priority")]
+
+    @property
+    def parts(self) -> list[forms.BoundField]:
+        """What belongs to one choice of audience each."""
+        return [self[name] for name in ("groups", "permission", "names")]
+
+    @property
+    def exceptions(self) -> list[forms.BoundField]:
+        return [self["without_groups"], self["without"]]
+
+    @property
+    def times(self) -> list[forms.BoundField]:
+        return [self["send_at"]]
+
+    @property
+    def can_narrow(self) -> bool:
+        return bool(conditions.fields())
+
+    @property
+    def is_narrowed(self) -> bool:
+        return any(row[0].value() for row in self.where)
+
+    @property
+    def has_exceptions(self) -> bool:
+        return any(field.value() for field in self.exceptions)
+
+    @property
+    def where(self) -> list[list[forms.BoundField]]:
+        return [[self[f"{part}_{number}"] for part in ("where", "how", "value")] for number in range(ROWS)]
+
+    # --- whom ---
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        part = cleaned.get("audience", "")
+        if part in _PARTS and part not in self.errors and not cleaned.get(part):
+            self.add_error(part, _PARTS[part])
+        elif part:
+            cleaned["meant"] = self._meant()
+        return cleaned
+
+    def _meant(self) -> Audience | None:
+        """The audience as it was chosen; None where a field of it is wrong, which then says so."""
+        base = self._read(self._base, field=self.cleaned_data["audience"])
+        without = self._read(self._without, field="without")
+        where = [one for number in range(ROWS) if (one := self._condition(number)) is not None]
+        if base is None or any(name in self.errors for name in ("without", *(f"value_{number}" for number in range(ROWS)))):
+            return None
+        return audiences.narrowed(base, conditions=where, without=without)
+
+    def _read(self, read: Any, *, field: str) -> Any:
+        try:
+            return read()
+        except BadNotification as error:
+            self.add_error(field, str(error))
+            return None
+
+    def _base(self) -> Audience:
+        said = self.cleaned_data
+        chosen = said["audience"]
+        if chosen == "groups":
+            return audiences.resolve(list(said["groups"]))
+        if chosen == "permission":
+            one = said["permission"]
+            return audiences.resolve(f"perm:{one.content_type.app_label}.{one.codename}")
+        return audiences.resolve(_words(said["names"]) if chosen == "names" else chosen)
+
+    def _without(self) -> Audience | None:
+        left_out: list[Any] = [*self.cleaned_data.get("without_groups", ()), *_words(self.cleaned_data.get("without", ""))]
+        return audiences.resolve(left_out) if left_out else None
+
+    def _condition(self, number: int) -> Condition | None:
+        field, how, value = (self.cleaned_data.get(f"{part}_{number}", "") for part in ("where", "how", "value"))
+        if not field:
+            return None
+        found: Condition | None = self._read(lambda: conditions.checked(field, how or "is", value), field=f"value_{number}")
+        return found
+
+    # --- what becomes of it ---
+
+    def send(self, sender: Any) -> Broadcast:
+        """Send it, once however often this very form arrives. Raises BadNotification."""
+        said = self.cleaned_data
+        policy.check_priority(sender, said["priority"])
+        return actions.broadcast(said["meant"], **self.said(), send_at=said["send_at"], sender=sender, token=self.token(sender))
+
+    def send_test(self, sender: Any) -> None:
+        """Show it to nobody but the sender. The next test takes the place of this one. Raises BadNotification."""
+        policy.check_priority(sender, self.cleaned_data["priority"])
+        actions.notify(sender, **self.said(), category="broadcast", key="broadcast-test", sender=sender)
+
+    def said(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in ("title", "body", "url", "priority")} | {"markdown": True}
+
+    def token(self, sender: Any) -> str:
+        """What a second click has in common with the first. Who changes a word and sends again means another broadcast."""
+        if not self.cleaned_data["intent"]:
+            return ""
+        said = {name: self[name].value() for name in self.fields}
+        return hashlib.sha256(json.dumps([sender.pk, said], default=str).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _words(text: str) -> list[str]:
+    return audiences.split(text.replace("\n", ","))
