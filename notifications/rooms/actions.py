@@ -13,6 +13,7 @@ from django.utils import timezone
 from core.delivery import wire
 from core.delivery.payload import BadPayload
 from core.delivery.publishing import NewEvent, broadcast_unstored, publish, publish_many
+from notifications.rooms import marks, mentions
 from notifications.rooms.models import Membership, Message, Room
 from notifications.rooms.people import Person
 from notifications.rooms.text import BadText, clean, clean_title, is_emoji, is_slug, to_html
@@ -56,6 +57,7 @@ def post_message(room: Room, *, author: Person, text: str, client_id: str = "") 
     client_id = client_id or uuid.uuid4().hex
     if not _CLIENT_ID.fullmatch(client_id):
         raise BadText("bad_client_id", "A client id is 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'.")
+    html, names = _rendered(room, author, text)
     try:
         with transaction.atomic():
             message = Message.objects.create(
@@ -64,11 +66,12 @@ def post_message(room: Room, *, author: Person, text: str, client_id: str = "") 
                 author=author.key,
                 name=author.name,
                 text=text,
-                html=to_html(text),
+                html=html,
                 client_id=client_id,
                 address=author.address if author.is_guest else "",
                 created_at=timezone.now(),
             )
+            mentions.tell(room, message, author, names)
             _publish_with_news(room, message, "message.put", event_data(message))
     except IntegrityError:
         before = sent_before(room, author=author, client_id=client_id, text=text)
@@ -78,6 +81,13 @@ def post_message(room: Room, *, author: Person, text: str, client_id: str = "") 
     except BadPayload as error:
         raise BadText("too_long", "That is too long to send in one piece.") from error
     return message
+
+
+def _rendered(room: Room, author: Person, text: str) -> tuple[str, set[str]]:
+    """A message's HTML, and the names in it that mean somebody here."""
+    html = to_html(text)
+    names = mentions.known(room, author, marks.names_in(html))
+    return marks.marked(html, names), names
 
 
 def _publish_with_news(room: Room, message: Message, type: str, data: Mapping[str, Any]) -> None:
@@ -137,8 +147,9 @@ def edit_message(room: Room, *, message_id: int, author: Person, text: str) -> M
             message = _message_locked(room, message_id)
             if message.author != author.key:
                 raise NoSuchMessage(message_id)
-            message.text, message.html, message.edited_at = text, to_html(text), timezone.now()
+            message.text, message.html, message.edited_at = text, _rendered(room, author, text)[0], timezone.now()
             message.save(update_fields=["text", "html", "edited_at"])
+            mentions.tell_edited(room, message)
             _publish_with_news(room, message, "message.put", event_data(message))
     except BadPayload as error:
         raise BadText("too_long", "That is too long to send in one piece.") from error
@@ -154,6 +165,7 @@ def delete_message(room: Room, *, message_id: int, by: Person, moderates: bool =
         message.text, message.html, message.deleted_at = "", "", timezone.now()
         message.save(update_fields=["text", "html", "deleted_at"])
         message.reactions.all().delete()
+        mentions.take_back(room, message)
         _publish_with_news(room, message, "message.gone", {})
 
 

@@ -41,6 +41,21 @@ def typist_id(who: str) -> str:
     return f"t-{_present_id(who)}"
 
 
+def member(key: str, name: str, role: str) -> str:
+    """A member as an item of the list `#members`: the same on a page and in a push."""
+    return get_template("rooms/_member.html").render({"id": _member_id(key), "name": name, "role": role})
+
+
+def _member_push(key: str, data: Mapping[str, Any]) -> str:
+    if data.get("gone"):
+        return f'<hx-partial hx-target="#{_member_id(key)}" hx-swap="delete"></hx-partial>'
+    return f'<hx-upsert hx-target="#members">{member(key, data["name"], data["role"])}</hx-upsert>'
+
+
+def _member_id(key: str) -> str:
+    return f"member-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+
+
 TYPING = Rate(0.5, 2)  # of one person in one room
 
 
@@ -122,6 +137,8 @@ class RoomKind(Kind):
         if event.type == "reaction":
             block = get_template("rooms/_signs.html").render({"id": int(event.key), "signs": event.data["signs"]})
             return f'<hx-partial hx-target="#r-{int(event.key)}" hx-swap="outerHTML">{block}</hx-partial>'
+        if event.type == "member":
+            return _member_push(event.key, event.data)
         if event.type == "typing":
             name = escape(event.data["name"])
             return f'<hx-upsert hx-target="#typing"><span id="{typist_id(event.data["who"])}"><bdi>{name}</bdi></span></hx-upsert>'

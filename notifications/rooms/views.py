@@ -12,13 +12,14 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_GET, require_http_methods
 
 from core.delivery import presence
-from notifications.rooms import actions, history, pace, policy, reading, speaking
+from notifications.rooms import actions, history, mentions, pace, policy, reading, speaking
 from notifications.rooms.forms import RoomForm
-from notifications.rooms.kinds import drawn_row, present, typist_id
-from notifications.rooms.models import Room
+from notifications.rooms.kinds import drawn_row, member, present, typist_id
+from notifications.rooms.models import Membership, Room
 from notifications.rooms.people import Person, remember, visitor
 from notifications.rooms.text import BadText
 
+MEMBERS = 100  # that are listed
 EMOJIS = ("👍", "❤", "😂", "🎉", "👀", "✅")
 _OFFSET = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 
@@ -66,9 +67,37 @@ def messages(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
+def names(request: HttpRequest, slug: str) -> HttpResponse:
+    """Whom one may mean by a name that begins with `q`: for the composer's list."""
+    person = visitor(request)
+    prefix = request.GET.get("q", "")
+    found = _room_or_404(slug, person)
+    good = len(prefix) <= 150 and "\0" not in prefix
+    return JsonResponse({"names": mentions.offered(found, person, prefix) if good else []})
+
+
+@require_GET
+def at(request: HttpRequest, slug: str, message_id: int) -> HttpResponse:
+    """The way to one message: where it stands in the talk, or in its stretch of history."""
+    found = _room_or_404(slug, visitor(request))
+    message = history.message(found, message_id)
+    if message is None:
+        return redirect("rooms:room", slug=found.slug)
+    after = history.before_newest(found)
+    query = f"?after={max(0, message.offset - history.CONTEXT)}" if after is not None and message.offset < after else ""
+    return redirect(f"{reverse('rooms:room', args=[found.slug])}{query}#m-{message.pk}")
+
+
+@require_GET
 def people(request: HttpRequest, slug: str) -> HttpResponse:
     """Who is in the room now: the live region of the list beside the talk."""
     return render(request, "rooms/_people.html", _here(request, _room_or_404(slug, visitor(request))))
+
+
+@require_GET
+def members(request: HttpRequest, slug: str) -> HttpResponse:
+    """Who is a member: the live region of the list beside the talk."""
+    return render(request, "rooms/_members.html", _members(request, _room_or_404(slug, visitor(request))))
 
 
 def _here(request: HttpRequest, room: Room) -> dict[str, Any]:
@@ -113,7 +142,7 @@ def _positioned(request: HttpRequest, room: Room) -> dict[str, Any]:
     """All that is live on the page of a room."""
     person = visitor(request)
     request.live.read(room.channel)  # type: ignore[attr-defined]
-    return _here(request, room) | _reading(request, room, person) | _log(request, room)
+    return _here(request, room) | _reading(request, room, person) | _members(request, room) | _log(request, room)
 
 
 def _offset(request: HttpRequest, name: str, *, least: int) -> int | None:
@@ -150,7 +179,8 @@ def _beside(room: Room, person: Person) -> dict[str, Any]:
     """What stands around the talk, and what one may do there."""
     role = policy.role(room, person)
     return {
-        "members": _members(room),
+        "level": Membership.objects.filter(room=room, user_id=person.user_id).values_list("level", flat=True).first() or "",
+        "levels": Membership.Level.choices,
         "person": person,
         "typist": typist_id(person.handle),
         "role": role,
@@ -159,8 +189,11 @@ def _beside(room: Room, person: Person) -> dict[str, Any]:
     }
 
 
-def _members(room: Room) -> list[Any]:
-    return list(room.memberships.select_related("user").order_by("joined_at")[:100])
+def _members(request: HttpRequest, room: Room) -> dict[str, Any]:
+    request.live.read(room.channel)  # type: ignore[attr-defined]
+    rows = room.memberships.select_related("user").order_by("joined_at")[:MEMBERS]
+    drawn = "".join(member(f"user:{row.user_id}", row.user.get_username(), row.role) for row in rows)
+    return {"room": room, "drawn_members": mark_safe(drawn)}  # each is escaped by its own template
 
 
 def _composer(room: Room, person: Person, *, text: str = "", error: str = "") -> dict[str, Any]:

@@ -86,8 +86,8 @@ def test_the_longest_texts_fit_into_one_event_and_are_drawn_alike_by_page_and_pu
 
 
 def test_posting_asks_the_database_no_more_than_it_must(lobby: Room, guest: Person, django_assert_num_queries: Counted) -> None:
-    # Two savepoints of the test's transaction, the message, the event.
-    with django_assert_num_queries(4):
+    # Two savepoints of the test's transaction, the message, who wants to be told, the events.
+    with django_assert_num_queries(5):
         actions.post_message(lobby, author=guest, text="hello")
 
 

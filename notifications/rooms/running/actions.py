@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from core.delivery import history as delivered
 from core.delivery.authority import recheck_channel
+from core.delivery.publishing import publish
 from notifications.rooms.models import Membership, Message, Restriction, Room
 from notifications.rooms.people import Person
 from notifications.rooms.text import clean_title
@@ -54,7 +55,17 @@ def join(room: Room, person: Person) -> None:
 def _make_member(room: Room, user_id: Any) -> None:
     """What was said before she came counts as read."""
     newest = delivered.heads([room.channel])[room.channel]
-    Membership.objects.get_or_create(room=room, user_id=user_id, defaults={"last_read": newest})
+    member, made = Membership.objects.select_related("user").get_or_create(room=room, user_id=user_id, defaults={"last_read": newest})
+    if made:
+        _tell_member(member)
+
+
+def set_level(room: Room, *, user_id: Any, level: str) -> None:
+    """What of this room a member wants to be notified of. Raises NotPossible."""
+    if level not in Membership.Level.values:
+        raise NotPossible("There is all, mentions and nothing.")
+    if not Membership.objects.filter(room=room, user_id=user_id).update(level=level):
+        raise NotPossible("This person is no member of the room.")
 
 
 def leave(room: Room, *, user_id: Any) -> None:
@@ -62,7 +73,7 @@ def leave(room: Room, *, user_id: Any) -> None:
     with transaction.atomic():
         member = _member_locked(room, user_id)
         _keep_an_owner(room, member)
-        member.delete()
+        _forget_member(member)
         recheck_channel(room.channel)
 
 
@@ -76,6 +87,7 @@ def set_role(room: Room, *, user_id: Any, role: str) -> None:
             _keep_an_owner(room, member)
         member.role = role
         member.save(update_fields=["role"])
+        _tell_member(member)
 
 
 def remove(room: Room, *, who: str, name: str) -> None:
@@ -123,8 +135,20 @@ def _restrict(room: Room, *, who: str, name: str, kind: Restriction.Kind, until:
     Restriction.objects.update_or_create(room=room, who=who, kind=kind, defaults={"until": until, "name": name})
     if kind == Restriction.Kind.BAN:
         if member is not None:
-            member.delete()
+            _forget_member(member)
         recheck_channel(room.channel)
+
+
+def _tell_member(member: Membership) -> None:
+    """On every page of the room: she is a member, as this."""
+    data = {"name": member.user.get_username(), "role": member.role}
+    publish(member.room.channel, "member", data, key=f"user:{member.user_id}")
+
+
+def _forget_member(member: Membership) -> None:
+    channel, key = member.room.channel, f"user:{member.user_id}"
+    member.delete()
+    publish(channel, "member", {"gone": True}, key=key)
 
 
 def _member_locked(room: Room, user_id: Any) -> Membership:

@@ -45,10 +45,13 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def membership(request: HttpRequest, slug: str) -> HttpResponse:
-    """Join or leave (`do`)."""
+    """Join, leave, or say what of the room to be told of (`do`: join, leave, level)."""
     person = visitor(request)
     room = _room_or_404(slug, person)
     try:
+        if request.POST.get("do") == "level":
+            actions.set_level(room, user_id=person.user_id, level=request.POST.get("level", ""))
+            return redirect("rooms:room", slug=room.slug)
         if request.POST.get("do") == "leave":
             actions.leave(room, user_id=person.user_id)
             return redirect("rooms:directory")

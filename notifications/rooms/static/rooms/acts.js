@@ -7,12 +7,19 @@ let message = null;
 const address = () => `${room.dataset.messages}${message.id.slice(2)}/`;
 
 async function send(fields) {
+  const target = message;
   const headers = { Accept: "application/json", "X-CSRFToken": token() };
   const answer = await fetch(address(), { method: "POST", headers, body: new URLSearchParams(fields) }).catch(() => null);
+  target.querySelector(".refused")?.remove();
   if (answer?.ok) return;
   const words = answer === null || answer.status >= 500 ? "That did not reach the server. Try again." : answer.status === 404 ? "This message is gone." : await answer.text();
-  document.getElementById("live-polite").textContent = words;
-  message?.classList.add("refused");
+  refuse(target, words);
+}
+
+/** Said where it happened, for eyes and ears; it goes with the next thing done there. */
+function refuse(target, words) {
+  target.querySelector(".refused")?.remove();
+  target.append(Object.assign(document.createElement("p"), { className: "note refused", role: "alert", textContent: words }));
 }
 
 function open(button) {

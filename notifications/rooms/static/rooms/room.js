@@ -106,6 +106,19 @@ document.addEventListener("live:applied", () => {
   }
 });
 
+// --- who is here, on narrow screens ---
+
+const people = document.getElementById("people");
+const showPeople = document.getElementById("show-people");
+showPeople.addEventListener("click", () => {
+  people.popover = "auto"; // light dismiss, Escape, and the focus comes back
+  people.showPopover();
+});
+people.addEventListener("toggle", ({ newState }) => {
+  showPeople.setAttribute("aria-expanded", newState === "open");
+  if (newState === "closed") people.popover = null;
+});
+
 countNew();
 group();
 observer.takeRecords();
