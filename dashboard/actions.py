@@ -190,6 +190,18 @@ def show_trouble(widget: Widget, trouble: str) -> None:
             publish(f"dashboard:{widget.dashboard_id}", "widget.config", {"revision": revision}, key=str(widget.pk))
 
 
+def note_interval(widget: int, seconds: float | None) -> bool:
+    """Note how often a widget's values come; its tiles are late and stale by it from now on. Whether that was news."""
+    with transaction.atomic(using=_alias()):
+        row = Widget.objects.select_for_update(no_key=True).filter(pk=widget).first()
+        if row is None or row.learnt == seconds:
+            return False
+        Widget.objects.filter(pk=widget).update(learnt=seconds)
+        # A key of its own: it must not take the place of what was saved meanwhile.
+        publish(f"dashboard:{row.dashboard_id}", "widget.config", {"interval": seconds}, key=f"{widget}//interval")
+    return True
+
+
 def save_source(source: Source) -> Source:
     """Give a widget a source, or change it; it is read soon after the caller's transaction commits. Raises ValidationError."""
     with transaction.atomic(using=_alias()):

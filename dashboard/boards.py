@@ -67,12 +67,12 @@ class Tile:
 
     @property
     def interval(self) -> str:
-        """The seconds between two values as an attribute; 0: nobody said, so the tile is never late."""
-        return _plain(self.widget.interval or 0)
+        """The seconds between two values as an attribute; 0: nobody knows, so the tile is never late."""
+        return _plain(self.widget.expected)
 
     @property
     def grace(self) -> str:
-        return _plain(max(2, self.widget.interval or 0) if self.widget.grace is None else self.widget.grace)
+        return _plain(self.widget.patience)
 
     @property
     def description(self) -> str:
@@ -83,9 +83,10 @@ class Tile:
 
     @property
     def marks(self) -> SafeString:
-        """What this page knows of the widget: its settings and its series."""
+        """What this page knows of the widget: its settings, its learnt interval and its series."""
         pk = self.widget.pk
-        return mark_safe(mark(f"w-{pk}-r{self.widget.revision}") + "".join(mark(f"w-{pk}-n{line.pk}") for line in self.lines))
+        own = mark(f"w-{pk}-r{self.widget.revision}") + mark(interval_mark(pk, self.widget.learnt))
+        return mark_safe(own + "".join(mark(f"w-{pk}-n{line.pk}") for line in self.lines))
 
     @property
     def curl(self) -> str:
@@ -267,6 +268,11 @@ def _plain(number: float) -> str:
 def mark(id: str, *, required: bool = False) -> SafeString:
     """A hidden element that says what a page knows of; pushed as `required`, it makes pages without it refetch."""
     return format_html('<i hidden id="{}"{}></i>', id, mark_safe(' hx-swap-oob="outerMorph"' if required else ""))
+
+
+def interval_mark(widget: int, learnt: float | None) -> str:
+    """The id of the mark that says which interval a page learnt."""
+    return f"w-{widget}-i{round((learnt or 0) * 1000)}"
 
 
 def snapshot(pk: int) -> list[dict[str, Any]]:

@@ -66,7 +66,7 @@ class WidgetForm(_Titled):
     rows = forms.IntegerField(label="Height", min_value=1, max_value=8, help_text="In rows.")
     order = forms.IntegerField(label="Place", min_value=0, max_value=9999, required=False, help_text="Lowest first.")
     interval = forms.FloatField(
-        label="A value every", min_value=0.1, max_value=1e7, required=False, help_text="Seconds; empty: it is never late."
+        label="A value every", min_value=0.1, max_value=1e7, required=False, help_text="Seconds; empty: learnt from how its values come."
     )
     grace = forms.FloatField(label="Late after another", min_value=0, max_value=1e7, required=False, help_text="Seconds.")
 

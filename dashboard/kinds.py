@@ -66,6 +66,8 @@ def _config(event: Event, key: str) -> str:
     widget, data = _widget(event), event.data
     if "alert" in data:
         return shown.push(data["alert"])
+    if "interval" in data:
+        return boards.mark(boards.interval_mark(widget, data["interval"]), required=True)
     if "line" in data:
         return boards.mark(f"w-{widget}-n{data['line']}", required=True)
     again = f"-{data['again']}" if "again" in data else ""

@@ -92,6 +92,7 @@ class Widget(models.Model):
     order = models.PositiveSmallIntegerField(default=0)
     interval = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0.1)])
     grace = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0)])
+    learnt = models.FloatField(null=True, blank=True, editable=False)  # the interval where nobody gave one: dashboard/freshness.py
     state = models.CharField(max_length=10, choices=State, default=State.OK)
     error = models.CharField(max_length=300, default="", blank=True)
     keep = models.PositiveSmallIntegerField(default=48, validators=[MinValueValidator(1), MaxValueValidator(10_000)])  # hours of samples
@@ -103,6 +104,16 @@ class Widget(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def expected(self) -> float:
+        """The seconds between two values, given or learnt; 0: nobody knows, so it is never late."""
+        return self.interval or self.learnt or 0
+
+    @property
+    def patience(self) -> float:
+        """How many seconds later than expected a value may come; after three times that the widget is stale."""
+        return max(2, self.expected) if self.grace is None else self.grace
 
     def clean(self) -> None:
         check_slug(self.slug)

@@ -2,17 +2,22 @@
 
 from datetime import datetime
 
-from dashboard import values
+from dashboard import values, widgets
 from dashboard.alerts.machine import SECOND, Condition, Rule, Standing, State
 from dashboard.models import AlertRule, Widget
+from dashboard.values import NUMBER_SHAPE
 from dashboard.widgets.figures import shown, span
 
 
 def quiet_seconds(widget: Widget) -> float:
     """How old a widget's newest value is when its tile says stale (words.js); 0: nobody said how often one comes, so it never is."""
-    interval = widget.interval or 0
-    grace = max(2, interval) if widget.grace is None else widget.grace
-    return interval + 3 * grace if interval else 0
+    return widget.expected + 3 * widget.patience if widget.expected else 0
+
+
+def has_numbers(kind: str) -> bool:
+    """Whether the values of a kind of widget are numbers that can be above or below something."""
+    found = widgets.KINDS.get(kind)
+    return found is not None and (found.shape == NUMBER_SHAPE or kind == "status")
 
 
 def rule_of(row: AlertRule) -> Rule | None:

@@ -62,6 +62,7 @@ class WidgetKind:
     several: ClassVar[bool] = False  # whether it shows more than the unnamed series
     keeps_all: ClassVar[bool] = False  # two samples of one time stand side by side instead of the later one replacing the other
     takes_values: ClassVar[bool] = True
+    is_regular: ClassVar[bool] = True  # whether its values may be expected every so often, if they come so
     size: ClassVar[tuple[int, int]] = (3, 2)
     curl: ClassVar[str] = "42"  # a value to try it with
     shape: ClassVar[str] = values.NUMBER_SHAPE

@@ -20,7 +20,7 @@ class Clock(WidgetKind):
     title = "Clock"
     icon = "clock"
     config = ClockConfig
-    takes_values = False
+    takes_values = is_regular = False
     size = (3, 2)
     shape = "A clock takes no values."
 

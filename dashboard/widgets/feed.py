@@ -24,6 +24,7 @@ class Feed(WidgetKind):
     config = FeedConfig
     recent = MOST
     keeps_all = True
+    is_regular = False
     size = (4, 3)
     curl = "'\"Backup done\"'"
     shape = 'An entry is a text, for example "Backup done", or {"value": "Backup done"}.'

@@ -22,6 +22,7 @@ class Text(WidgetKind):
     title = "Text"
     icon = "text"
     config = TextConfig
+    is_regular = False
     size = (4, 3)
     curl = "'\"**Freeze** until Monday\"'"
     shape = f'A text is Markdown of at most {MOST} characters, for example "**Freeze** until Monday".'
