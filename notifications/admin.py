@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from notifications import policy
+from notifications import delivery_admin, policy
 from notifications.broadcasts import console
 from notifications.models import Broadcast, Notification, Schedule
 
@@ -92,3 +92,6 @@ class NotificationAdmin(ReadOnly):
 class ScheduleAdmin(ReadOnly):
     list_display = ("name", "slot", "broadcast", "made_at")
     ordering = ("-slot",)
+
+
+__all__ = ["delivery_admin"]  # whose models are registered by being imported

@@ -19,9 +19,37 @@ class NotificationsConfig(AppConfig):
         for kind in (kinds.UserKind(), kinds.AudienceKind(), kinds.BroadcastKind()):
             registry.register(kind)
         errors.make_known()
+        self._ways_out()
         signals.connect()
         sinks.alerts.connect(alerts.take)
         jobs.register("notifications_due", actions.work_off_due, queue="delivery", every=5)
         jobs.register("broadcasts_due", broadcasts.work_off_due, queue="bulk", every=5)
         jobs.register("broadcast_figures", broadcasts.measure_watched, queue="live", every=2)
         jobs.register("hourly_broadcast", schedules.send_hourly, queue="delivery", cron="0 * * * *", enabled=False)
+
+    def _ways_out(self) -> None:
+        from functools import partial
+
+        from core import jobs
+        from notifications import categories, transports
+        from notifications.categories import Category
+        from notifications.deliveries import sending
+        from notifications.deliveries.writing import job_of
+        from notifications.transports.email import Email
+        from notifications.transports.webhook import Webhook
+
+        everywhere = categories.WAYS
+        signing_in = "Mails about sign-ins cannot be switched off: they are how you notice a stranger."
+        for category in (
+            Category("mention", "Mentions", "Somebody wrote your name in a room."),
+            Category("alert", "Alerts", "A value on a dashboard is not as it should be, or is again."),
+            Category("broadcast", "Announcements", "What is sent to everybody, or to a whole group.", on=everywhere - {"email"}),
+            Category(
+                "sign-in", "Sign-ins", "Your account was used from a browser that is new.", mandatory=frozenset({"email"}), why=signing_in
+            ),
+            Category("try", "Trying out", shown=False),
+        ):
+            categories.declare(category)
+        for transport in (Email(), Webhook()):
+            transports.register(transport)
+            jobs.register(job_of(transport), partial(sending.work_off, transport.name), queue="delivery", every=5)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from core.buttons import may_be_pressed
-from notifications import actions, inbox, rows, snoozing, undo
+from notifications import actions, inbox, rows, snoozing, undo, ways
 from notifications.broadcasts.actions import ensure_item, ensure_items
 from notifications.kinds import counts_html
 from notifications.models import InboxItem
@@ -29,6 +29,8 @@ def item_page(request: HttpRequest, pk: int) -> HttpResponse:
     item = _item(request, pk)
     _read_by_looking(request, pk)
     context = {"notification": item.notification, "row": Row.of_item(item), "why": _why(request.user, item.notification.audience)}
+    item.refresh_from_db(fields=["seen_at", "read_at"])
+    context["ways"] = ways.of_item(item, now=timezone.now())
     return render(request, "notifications/item.html", context | {"buttons": _BUTTONS, "snoozes": CHOICES.items()})
 
 
@@ -85,7 +87,7 @@ def _item(request: HttpRequest, pk: int) -> InboxItem:
         raise Http404
     ensure_items(request.user)
     ensure_item(request.user, pk)
-    item = inbox.held(request.user, now=timezone.now()).select_related("notification__sender").filter(notification=pk).first()
+    item = inbox.held(request.user, now=timezone.now()).select_related("notification__sender", "user").filter(notification=pk).first()
     if item is None:
         raise Http404
     return item

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, path
 
-from notifications import desktop_views, item_views, views
+from notifications import desktop_views, item_views, preference_views, views, way_views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/", views.inbox_page, name="inbox"),
@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/panel/", views.panel, name="bell-panel"),
     path("inbox/try/", views.try_it, name="inbox-try"),
     path("inbox/<int:pk>/", item_views.item_page, name="inbox-item"),
+    path("inbox/<int:pk>/of/<str:user>/", way_views.item_of, name="inbox-item-of"),
     path("inbox/<int:pk>/open/", item_views.open_item, name="inbox-open"),
     path("inbox/<int:pk>/open/<int:action>/", item_views.open_item, name="inbox-open-action"),
     path("inbox/<int:pk>/press/<int:action>/", item_views.press, name="inbox-press"),
@@ -28,4 +29,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/<int:pk>/unarchive/", item_views.unarchive, name="inbox-unarchive"),
     path("inbox/<int:pk>/snooze/", item_views.snooze, name="inbox-snooze"),
     path("inbox/<int:pk>/unsnooze/", item_views.unsnooze, name="inbox-unsnooze"),
+    path("preferences/", preference_views.page, name="preferences"),
+    path("preferences/choose/", preference_views.choose, name="preferences-choose"),
+    path("preferences/quiet/", preference_views.quiet_hours, name="preferences-quiet"),
+    path("preferences/mute/", preference_views.mute, name="preferences-mute"),
+    path("preferences/webhook/", preference_views.webhook, name="preferences-webhook"),
+    path("preferences/test/", preference_views.send_test, name="preferences-test"),
+    path("preferences/devices/<int:pk>/remove/", preference_views.remove_device, name="preferences-device"),
+    path("unsubscribe/<str:token>/", preference_views.unsubscribe, name="unsubscribe"),
 ]

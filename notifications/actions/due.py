@@ -8,7 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from core.delivery.publishing import publish_many
-from notifications import inbox
+from notifications import deliveries, inbox
 from notifications.actions import events
 from notifications.actions.sending import withdraw_locked
 from notifications.models import InboxItem, Notification
@@ -43,7 +43,9 @@ def _arrive_again(pk: int, *, now: datetime) -> None:
         fresh = {"snoozed_until": None, "seen_at": None, "read_at": None}
         if due.update(arrived_at=F("snoozed_until"), version=F("version") + 1, **fresh) != 1:
             return
-        shown = inbox.visible(InboxItem.objects.filter(pk=pk, archived_at=None), now=now).select_related("notification")
+        shown = list(inbox.visible(InboxItem.objects.filter(pk=pk, archived_at=None), now=now).select_related("notification"))
+        for item in shown:
+            deliveries.rewrite(InboxItem.objects.filter(pk=pk), item.notification, arrived_at=item.arrived_at)
         publish_many(events.put(item.user_id, Row.of_item(item).data()) for item in shown)
 
 
@@ -57,8 +59,9 @@ def _deliver(pk: int, *, now: datetime) -> None:
         # Claimed by counting: two sweeps at once let it arrive once.
         if Notification.objects.filter(pk=pk, delivered_at=None, withdrawn_at=None).update(delivered_at=now) != 1:
             return
-        items = InboxItem.objects.filter(notification=pk).select_related("notification").order_by("user_id")
-        publish_many(events.put(item.user_id, Row.of_item(item).data()) for item in items)
+        items = list(InboxItem.objects.filter(notification=pk).select_related("notification").order_by("user_id"))
+        silent = deliveries.muted_by(items[0].notification) if items else set()
+        publish_many(events.put(item.user_id, Row.of_item(item).data(), quiet=item.user_id in silent) for item in items)
 
 
 def _expire(pk: int, *, now: datetime) -> None:

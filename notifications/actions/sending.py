@@ -10,7 +10,7 @@ from django.db.models import F, Max
 from django.utils import timezone
 
 from core.delivery.publishing import publish_many
-from notifications import audiences, drafts
+from notifications import audiences, deliveries, drafts
 from notifications.actions import events
 from notifications.bulk import insert_items
 from notifications.drafts import Draft
@@ -43,9 +43,13 @@ def notify(
     deliver_at: datetime | None = None,
     data: Mapping[str, Any] | None = None,
     markdown: bool = False,
+    channel: str = "",
     sender: Any = None,
 ) -> Sent:
     """Tell these people: on every page they have open as soon as the caller's transaction commits, and in their inboxes.
+
+    Outside the page too, where they want that and have not seen it after a while. `channel`: the room or dashboard that it is about
+    (`room:3`, from code that knows it); who has muted that gets a silent row and nothing else.
 
     A `key` belongs to its sender: what these people have under it is replaced, moves to the top and is unread again; with
     Priority.LOW it changes quietly where it stands. What others have under the same key stays as it is.
@@ -63,7 +67,7 @@ def notify(
     if not people:
         return Sent(0, 0)
     with transaction.atomic():
-        return _send(draft, people, words=meant.shown, sender=sender, now=now)
+        return _send(draft, people, words=meant.shown, channel=channel, sender=sender, now=now)
 
 
 def replace(key: str, *, sender: Any = None, **changes: Any) -> Sent:
@@ -96,7 +100,7 @@ def owner_of(sender: Any) -> str:
 # --- how ---
 
 
-def _send(draft: Draft, people: Sequence[Any], *, words: Sequence[str], sender: Any, now: datetime) -> Sent:
+def _send(draft: Draft, people: Sequence[Any], *, words: Sequence[str], channel: str, sender: Any, now: datetime) -> Sent:
     owner = owner_of(sender)
     # The generation before what is known of the key: who commits in between is either known, or has taken this generation.
     generation = _next_generation(owner, draft.key)
@@ -104,10 +108,10 @@ def _send(draft: Draft, people: Sequence[Any], *, words: Sequence[str], sender: 
     held = _holders(known)
     meant = set(people)
     same = next((one for one in known if held[one.pk] <= meant), None)
-    notification = same or _stored(draft, generation, owner=owner, words=words, sender=sender, now=now)
+    notification = same or _stored(draft, generation, owner=owner, words=words, channel=channel, sender=sender, now=now)
     if notification is None:
         # Somebody else sent under this key for the first time, in this moment: now it is a replacement.
-        return _send(draft, people, words=words, sender=sender, now=now)
+        return _send(draft, people, words=words, channel=channel, sender=sender, now=now)
     replaces = _taken_from([one for one in known if one is not same], held, meant)
     if same is not None:
         _again(same, draft, sorted(held[same.pk]), replaces=replaces, now=now)
@@ -115,11 +119,13 @@ def _send(draft: Draft, people: Sequence[Any], *, words: Sequence[str], sender: 
     return Sent(notification.pk, len(people))
 
 
-def _stored(draft: Draft, generation: int, *, owner: str, words: Sequence[str], sender: Any, now: datetime) -> Notification | None:
+def _stored(
+    draft: Draft, generation: int, *, owner: str, words: Sequence[str], channel: str, sender: Any, now: datetime
+) -> Notification | None:
     """The payload's row; None when another transaction took this generation of the key first."""
     row = Notification(
         **draft.fields(), owner=owner, key=draft.key, generation=generation, sender=sender, audience=list(words[:20]),
-        created_at=now, updated_at=now, delivered_at=None if draft.deliver_at else now,
+        channel=channel, created_at=now, updated_at=now, delivered_at=None if draft.deliver_at else now,
     )  # fmt: skip
     try:
         with transaction.atomic():
@@ -139,13 +145,16 @@ def _next_generation(owner: str, key: str) -> int:
 
 def _arrive(notification: Notification, people: Sequence[Any], *, replaces: Mapping[Any, list[int]], now: datetime) -> None:
     """Write new rows, and tell these people at once unless it waits for its time."""
+    if not people:
+        return
     arrived_at = notification.deliver_at or now
     insert_items(notification.pk, people, arrived_at=arrived_at)
+    deliveries.write_for(notification, arrived_at=arrived_at)
     if notification.delivered_at is None:
         events.publish_gone({person: replaces[person] for person in people if person in replaces})
         return
-    row = Row.of(notification, arrived_at=arrived_at).data()
-    publish_many(events.put(person, row, replaces=replaces.get(person, ())) for person in people)
+    row, silent = Row.of(notification, arrived_at=arrived_at).data(), deliveries.muted_by(notification)
+    publish_many(events.put(person, row, quiet=person in silent, replaces=replaces.get(person, ())) for person in people)
 
 
 def _again(notification: Notification, draft: Draft, people: Sequence[Any], *, replaces: Mapping[Any, list[int]], now: datetime) -> None:
@@ -163,11 +172,12 @@ def _again(notification: Notification, draft: Draft, people: Sequence[Any], *, r
     arrived_at = draft.deliver_at or now
     fresh = {"seen_at": None, "read_at": None, "archived_at": None, "snoozed_until": None}
     items.update(arrived_at=arrived_at, version=F("version") + 1, **fresh)
+    deliveries.write_again(notification, arrived_at=arrived_at)
     if draft.deliver_at:
         events.publish_gone({person: [notification.pk, *replaces.get(person, ())] for person in people})
         return
-    row_data = Row.of(notification, arrived_at=arrived_at).data()
-    publish_many(events.put(person, row_data, replaces=replaces.get(person, ())) for person in people)
+    row_data, silent = Row.of(notification, arrived_at=arrived_at).data(), deliveries.muted_by(notification)
+    publish_many(events.put(person, row_data, quiet=person in silent, replaces=replaces.get(person, ())) for person in people)
 
 
 def _taken_from(others: Iterable[Notification], held: Mapping[int, set[Any]], people: set[Any]) -> dict[Any, list[int]]:
@@ -209,6 +219,7 @@ def withdraw_locked(notifications: Collection[Notification], *, now: datetime) -
     """Take these, whose rows the caller holds, out of every inbox. They stay, hidden: staff can still look up what somebody was told."""
     held = _holders(notifications)
     Notification.objects.filter(pk__in=list(held)).update(withdrawn_at=now, updated_at=now)
+    deliveries.cancel_for(list(held), now=now)
     lost: dict[Any, list[int]] = {}
     for pk, people in held.items():
         for person in people:

@@ -1,0 +1,161 @@
+"""The page on which a person says how she wants to be told, and the link in a mail that says "no more"."""
+
+from collections.abc import Callable
+from datetime import time
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from core.models import Profile
+from notifications import actions, preferences, unsubscribing
+from notifications.errors import BadNotification
+from notifications.models import Mute, Priority, PushSubscription, QuietHours, Webhook
+
+
+@login_required
+@require_GET
+def page(request: HttpRequest) -> HttpResponse:
+    """Categories by ways, quiet hours, what she has muted, her webhook and devices."""
+    return _page(request)
+
+
+def _page(request: HttpRequest, *, error: BadNotification | None = None) -> HttpResponse:
+    request.live.read()  # type: ignore[attr-defined]
+    me: Any = request.user
+    known, muted = preferences.mutable(me), list(Mute.objects.filter(user=me).order_by("channel"))
+    names = dict(known)
+    context = {
+        "lines": preferences.matrix(me),
+        "ways": preferences.ways(),
+        "quiet": QuietHours.objects.filter(user=me).first(),
+        "zone": Profile.objects.filter(user=me).values_list("time_zone", flat=True).first() or "UTC",
+        "zones": preferences.time_zones(),
+        "mutes": [(mute, names.get(mute.channel, mute.channel)) for mute in muted],
+        "mutable": [name for channel, name in known if channel not in {mute.channel for mute in muted}],
+        "levels": Mute.LEVELS,
+        "webhook": Webhook.objects.filter(user=me).first(),
+        "shapes": Webhook.SHAPES,
+        "devices": PushSubscription.objects.filter(user=me).order_by("-created_at"),
+        "error": error,
+        "tested": int(tested) if (tested := request.GET.get("tested", "")).isascii() and tested.isdigit() and len(tested) < 19 else 0,
+    }
+    return render(request, "notifications/preferences.html", context, status=422 if error else 200)
+
+
+def _posts(act: Callable[[HttpRequest], None]) -> Callable[..., HttpResponse]:
+    """The view of a form on the page: does it and shows the page again, with what was wrong if something was."""
+
+    @login_required
+    @require_POST
+    def view(request: HttpRequest) -> HttpResponse:
+        try:
+            act(request)
+        except BadNotification as error:
+            return _page(request, error=error)
+        return HttpResponseRedirect(reverse("preferences"))
+
+    return view
+
+
+@login_required
+@require_POST
+def choose(request: HttpRequest) -> HttpResponse:
+    """One cell of the table (with htmx), or all of it."""
+    cell, on = request.POST.get("cell"), request.POST.getlist("on")
+    if cell is None:
+        preferences.choose_all(request.user, on)
+        return HttpResponseRedirect(reverse("preferences"))
+    category, _, transport = cell.rpartition("/")
+    try:
+        preferences.choose(request.user, category, transport, enabled=cell in on)
+    except BadNotification as error:
+        return HttpResponse(str(error), status=422, content_type="text/plain; charset=utf-8")
+    return render(request, "notifications/_saved.html")
+
+
+def _quiet(request: HttpRequest) -> None:
+    if request.POST.get("do") == "end":
+        preferences.end_quiet_hours(request.user)
+        return
+    start, end = _time_of_day(request, "start"), _time_of_day(request, "end")
+    preferences.set_time_zone(request.user, request.POST.get("time_zone", ""))
+    preferences.set_quiet_hours(request.user, start, end)
+
+
+def _time_of_day(request: HttpRequest, field: str) -> time:
+    text = request.POST.get(field, "")
+    try:
+        if not (text.isascii() and len(text) in (5, 8)):
+            raise ValueError
+        made = time.fromisoformat(text)
+    except ValueError:
+        raise BadNotification("A time of day is written like 22:00.", field=field) from None
+    return made.replace(second=0)
+
+
+def _mute(request: HttpRequest) -> None:
+    channel = request.POST.get("channel", "")
+    if request.POST.get("level") == "everything":
+        preferences.unmute(request.user, channel)
+    else:
+        preferences.mute(request.user, channel, request.POST.get("level", ""))
+
+
+def _webhook(request: HttpRequest) -> None:
+    if request.POST.get("do") == "remove":
+        preferences.remove_webhook(request.user)
+    else:
+        preferences.set_webhook(request.user, request.POST.get("url", "").strip(), request.POST.get("shape", ""))
+
+
+@login_required
+@require_POST
+def send_test(request: HttpRequest) -> HttpResponse:
+    """Tell her something every way that she has switched on, and where to see what became of it."""
+    sent = actions.notify(
+        request.user,
+        title="A test of all ways",
+        body="It went every way that is on for “Everything else”. Below stands what became of each.",
+        priority=Priority.HIGH,
+        key="ways-test",
+    )
+    return HttpResponseRedirect(f"{reverse('preferences')}?tested={sent.id}")
+
+
+quiet_hours = _posts(_quiet)
+mute = _posts(_mute)
+webhook = _posts(_webhook)
+
+
+@login_required
+@require_POST
+def remove_device(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let one of her browsers have nothing pushed any more; a stranger's is not there."""
+    me: Any = request.user
+    if pk >= 2**63 or not PushSubscription.objects.filter(pk=pk, user=me).delete()[0]:
+        raise Http404
+    return HttpResponseRedirect(reverse("preferences"))
+
+
+@csrf_exempt  # RFC 8058: mail programs post it by themselves, from anywhere; the signed link is what they know
+@require_http_methods(["GET", "HEAD", "POST"])
+def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
+    """The link in a mail. GET asks, so that a program that looks at links changes nothing; POST does it, and can take it back."""
+    subscription = unsubscribing.read(token)
+    if subscription is None:
+        raise Http404
+    fixed, done = subscription.transport in subscription.category.mandatory, ""
+    if request.method == "POST" and not fixed:
+        back = request.POST.get("do") == "back"
+        done = "back" if back else "ended"
+        (unsubscribing.begin_again if back else unsubscribing.end)(subscription)
+    context = {"subscription": subscription, "done": done, "fixed": fixed}
+    response = render(request, "notifications/unsubscribe.html", context)
+    # The address is the key: it goes into no history of another site, and no search engine keeps it.
+    response.headers["Referrer-Policy"], response.headers["X-Robots-Tag"] = "no-referrer", "noindex"
+    return response

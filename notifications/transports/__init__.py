@@ -1,0 +1,5 @@
+"""The ways out besides the page: docs/transports.md."""
+
+from notifications.transports.base import Accepted, NotSent, Parcel, Transport, all_known, of, register
+
+__all__ = ["Accepted", "NotSent", "Parcel", "Transport", "all_known", "of", "register"]
