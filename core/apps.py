@@ -9,12 +9,13 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         from django.utils import timezone
 
-        from core import checks, health, idempotency, jobs, signins  # noqa: F401  (checks and signins register themselves)
+        from core import checks, health, idempotency, jobs, progress, signins  # noqa: F401  (checks and signins register themselves)
         from core.delivery import authority, presence, retention
         from core.delivery.channel import registry
 
         authority.connect()
         registry.register(presence.PresenceKind())
         jobs.register("note_worker_alive", health.note_worker_alive, queue="live", every=5)
+        jobs.register("progress_due", progress.sweep, queue="live", every=5)
         jobs.register("trim_events", lambda: retention.trim(now=timezone.now()), queue="bulk", every=60)
         jobs.register("forget_intents", lambda: idempotency.forget_expired(now=timezone.now()), queue="bulk", every=3600)

@@ -138,6 +138,41 @@ class Profile(models.Model):
         return f"Profile of {self.user}"
 
 
+class Lease(models.Model):
+    """Who of many does one thing now. See core.leases."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    holder = models.CharField(max_length=80)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.holder}"
+
+
+class Run(models.Model):
+    """One run of a task that shows how far it is; it counts as running while its lease lasts. See core.progress."""
+
+    STATES = [("running", "Running"), ("done", "Done"), ("failed", "Failed")]
+
+    key = models.CharField(max_length=128, unique=True)
+    title = models.CharField(max_length=200)
+    widget = models.CharField(max_length=140, default="", blank=True)
+    audience = models.JSONField(default=list, blank=True)
+    url = models.TextField(default="", blank=True)
+    state = models.CharField(max_length=8, choices=STATES, default="running")
+    done = models.FloatField(default=0)
+    total = models.FloatField(default=0)
+    label = models.CharField(max_length=120, default="", blank=True)
+    started_at = models.DateTimeField(auto_now_add=True)
+    lease_until = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["lease_until"], name="run_lease")]
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.state}"
+
+
 class SignIn(models.Model):
     """A session of one person, so that she can see and end it. See core.signins."""
 

@@ -10,9 +10,9 @@ class NotificationsConfig(AppConfig):
     demo = "notifications.demo.make"
 
     def ready(self) -> None:
-        from core import jobs, sinks
+        from core import jobs, progress, sinks
         from core.delivery.channel import registry
-        from notifications import actions, alerts, errors, kinds, signals
+        from notifications import actions, alerts, errors, kinds, runs, signals
         from notifications.broadcasts import actions as broadcasts
         from notifications.broadcasts import schedules
 
@@ -22,6 +22,7 @@ class NotificationsConfig(AppConfig):
         self._ways_out()
         signals.connect()
         sinks.alerts.connect(alerts.take)
+        progress.reports.connect(runs.show)
         jobs.register("notifications_due", actions.work_off_due, queue="delivery", every=5)
         jobs.register("broadcasts_due", broadcasts.work_off_due, queue="bulk", every=5)
         jobs.register("broadcast_figures", broadcasts.measure_watched, queue="live", every=2)

@@ -1,0 +1,43 @@
+"""A task's progress in the inbox: one item, quiet while it runs, a toast at its end."""
+
+from typing import Any
+
+import pytest
+
+from core.progress import Report
+from notifications import runs
+from notifications.models import InboxItem, Priority
+from tests.notifications.conftest import carried, titles
+
+pytestmark = pytest.mark.django_db
+
+
+def report(state: str, done: float, *, news: bool = False, audience: str = "user:bob", key: str = "k") -> Report:
+    return Report(key, "Import", state, done, 10, f"row {done:g}", audience=(audience,), url="/dashboards/ops/", news=news)
+
+
+def test_one_item_changes_quietly_and_ends_with_a_toast(bob: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "EVERY", 0)
+    for state, done, news in (("running", 0, True), ("running", 4, False), ("done", 10, True)):
+        runs.show(report(state, done, news=news))
+        if state == "running":
+            assert titles(bob) == [f"Import: {done * 10} %"]
+    assert titles(bob) == ["Import is done"]
+    assert InboxItem.objects.count() == 1
+    events = carried(f"user:{bob.pk}")
+    assert [event.data["quiet"] for event in events if event.type == "notification.put"] == [False, True, False]
+    assert [event.data["row"]["priority"] for event in events] == [Priority.LOW, Priority.LOW, Priority.NORMAL]
+
+
+def test_it_changes_at_most_every_two_seconds_but_its_end_is_told_at_once(bob: Any) -> None:
+    for number in range(5):
+        runs.show(report("running", number, news=number == 0, key="often"))
+    assert titles(bob) == ["Import: 0 %"]
+    runs.show(report("failed", 5, news=True, key="often"))
+    assert titles(bob) == ["Import failed"]
+
+
+def test_whom_nobody_knows_stops_no_task(bob: Any, caplog: pytest.LogCaptureFixture) -> None:
+    runs.show(report("running", 1, news=True, audience="user:nobody-at-all", key="wrong"))
+    assert "cannot be told" in caplog.text
+    assert not InboxItem.objects.exists()
