@@ -1,4 +1,4 @@
-"""Security headers on every answer, and the positions that a page's live regions start from."""
+"""Security headers on every answer, no copies of private pages, and the positions that a page's live regions start from."""
 
 from collections.abc import Awaitable, Callable
 
@@ -12,22 +12,30 @@ CSP = (
 )
 
 
-def _secure(response: HttpResponse) -> HttpResponse:
+def _secure(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     response.headers.setdefault("Content-Security-Policy", CSP)
+    if _is_private(request):
+        response.headers.setdefault("Cache-Control", "no-store")
     return response
+
+
+def _is_private(request: HttpRequest) -> bool:
+    """Whether this page asked for whom it is, and it is somebody: no cache keeps it, nor a browser that others use after her."""
+    known = getattr(request, "_cached_user", None) or getattr(request, "_acached_user", None)
+    return bool(known and known.is_authenticated)
 
 
 @sync_and_async_middleware
 def security_headers(get_response: Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]):  # type: ignore[no-untyped-def]
-    """Put the strict CSP on every answer, the admin's and the API docs' included."""
+    """Put the strict CSP on every answer, the admin's and the API docs' included, and `no-store` on what is somebody's own."""
     if iscoroutinefunction(get_response):
 
         async def middleware(request: HttpRequest) -> HttpResponse:
-            return _secure(await get_response(request))
+            return _secure(request, await get_response(request))
 
         markcoroutinefunction(middleware)
         return middleware
-    return lambda request: _secure(get_response(request))  # type: ignore[arg-type]
+    return lambda request: _secure(request, get_response(request))  # type: ignore[arg-type]
 
 
 def live_positions(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
