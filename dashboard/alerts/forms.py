@@ -5,11 +5,9 @@ from typing import Any
 from django import forms
 
 from core.errors import Problem
-from dashboard import widgets
 from dashboard.alerts import audience, reading
 from dashboard.alerts.machine import Condition
-from dashboard.models import AlertRule, Widget
-from dashboard.values import NUMBER_SHAPE
+from dashboard.models import AlertRule
 
 SEVERITIES = [(1, "low: in the inbox"), (2, "normal: a toast"), (3, "high: on the desktop"), (4, "critical: until it is dismissed")]
 CRITICAL = 4
@@ -19,12 +17,6 @@ _NEEDS = {Condition.ABOVE: ("high",), Condition.BELOW: ("low",), Condition.OUTSI
 _PLAIN = (
     "name", "series", "condition", "low", "high", "pending_seconds", "recovery_seconds", "severity", "enabled",
 )  # fmt: skip
-
-
-def has_numbers(widget: Widget) -> bool:
-    """Whether its values are numbers that can be above or below something."""
-    kind = widgets.KINDS.get(widget.kind)
-    return kind is not None and (kind.shape == NUMBER_SHAPE or kind.name == "status")
 
 
 class RuleForm(forms.Form):
@@ -57,7 +49,7 @@ class RuleForm(forms.Form):
         self.fields["series"] = forms.ChoiceField(
             label="Which line", required=False, choices=[("", "any" if lines else "the only one"), *((name, name) for name in lines)]
         )
-        if not has_numbers(rule.widget):
+        if not reading.has_numbers(rule.widget.kind):
             self.fields["condition"] = forms.ChoiceField(
                 label=self.fields["condition"].label,
                 choices=[choice for choice in AlertRule.Condition.choices if choice[0] in (Condition.NO_DATA, Condition.STALE)],
