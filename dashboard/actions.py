@@ -253,6 +253,15 @@ def revoke_link(link: ShareLink, *, now: datetime) -> None:
             recheck_readers(link.dashboard_id)
 
 
+def end_links_now() -> int:
+    """The job: close the public addresses whose time is over, also for those who watch by them. Returns how many."""
+    now = timezone.now()
+    over = list(ShareLink.objects.filter(expires_at__lte=now, revoked_at=None)[:500])
+    for link in over:
+        revoke_link(link, now=now)
+    return len(over)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a widget stands on its board."""

@@ -12,7 +12,7 @@ class DashboardConfig(AppConfig):
     def ready(self) -> None:
         from core import jobs, progress
         from core.delivery.channel import registry
-        from dashboard import freshness, history, polling, refresh, rollups, signals
+        from dashboard import actions, freshness, history, polling, refresh, rollups, signals
         from dashboard.alerts import actions as alerts
         from dashboard.alerts.noting import JOB as JUDGE
         from dashboard.kinds import DashboardKind
@@ -20,6 +20,7 @@ class DashboardConfig(AppConfig):
 
         registry.register(DashboardKind())
         progress.reports.connect(show_run)
+        jobs.register("end_links", actions.end_links_now, queue="live", every=5)
         jobs.register("trim_samples", history.trim_now, queue="bulk", every=3600)
         jobs.register("roll_up", rollups.roll_up_now, queue="bulk", every=60)
         jobs.register("learn_intervals", freshness.learn_now, queue="bulk", every=60)

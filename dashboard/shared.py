@@ -1,8 +1,9 @@
 """Boards opened by a share link, `/d/<token>/`: read-only, live, without signing in. What is not open looks like what is not there."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -10,6 +11,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from core.delivery import tickets
 from dashboard import boards, policy, views
+from dashboard.models import Widget
+
+Answer = TypeVar("Answer", bound=HttpResponseBase)
 
 
 @never_cache
@@ -45,10 +49,7 @@ def ticket(request: HttpRequest, token: str) -> JsonResponse:
 @require_GET
 def points(request: HttpRequest, token: str, widget: str) -> HttpResponse:
     """As views.points, for a chart of the shared board."""
-    found = policy.link_for_guest(token).dashboard.widgets.filter(slug=widget).first()
-    if found is None:
-        raise Http404
-    return views.points_of(request, found)
+    return views.points_of(request, _widget(token, widget))
 
 
 @never_cache
@@ -56,13 +57,24 @@ def points(request: HttpRequest, token: str, widget: str) -> HttpResponse:
 def table(request: HttpRequest, token: str, widget: str) -> HttpResponse:
     """As views.table, for a widget of the shared board."""
     request.live.read()  # type: ignore[attr-defined]
-    found = policy.link_for_guest(token).dashboard.widgets.filter(slug=widget).select_related("dashboard").first()
+    return _private(views.table_of(request, _widget(token, widget), base=f"/d/{token}"))
+
+
+@never_cache
+@require_GET
+def export(request: HttpRequest, token: str, widget: str) -> HttpResponseBase:
+    """As views.export, for a widget of the shared board."""
+    return _private(views.export_of(_widget(token, widget)))
+
+
+def _widget(token: str, slug: str) -> Widget:
+    found = policy.link_for_guest(token).dashboard.widgets.filter(slug=slug).select_related("dashboard").first()
     if found is None:
         raise Http404
-    return _private(views.table_of(request, found, base=f"/d/{token}"))
+    return found
 
 
-def _private(response: HttpResponse) -> HttpResponse:
+def _private(response: Answer) -> Answer:
     # The address is the key: it must not travel on in a Referer or into a search engine.
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["X-Robots-Tag"] = "noindex"

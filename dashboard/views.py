@@ -222,9 +222,12 @@ class _Echo:
 @require_GET
 def export(request: HttpRequest, slug: str, widget: str) -> StreamingHttpResponse:
     """All values that are kept of a widget, newest first."""
-    found = policy.widget_for_reader(request.user, slug, widget)
+    return export_of(policy.widget_for_reader(request.user, slug, widget))
+
+
+def export_of(found: Widget) -> StreamingHttpResponse:
     response = StreamingHttpResponse(_lines(found), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="{slug}-{widget}.csv"'
+    response.headers["Content-Disposition"] = f'attachment; filename="{found.dashboard.slug}-{found.slug}.csv"'
     return response
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.utils import timezone
 from core.delivery import history, tickets
 from core.delivery.channel import Reader, registry
 from core.delivery.executor import on_executor
-from dashboard.actions import make_link, record, revoke_link
+from dashboard.actions import end_links_now, make_link, record, revoke_link
 from dashboard.models import Dashboard, ShareLink, Widget
 from tests.dashboard.conftest import at
 from tests.support.live import live_client
@@ -39,13 +40,17 @@ def test_a_guest_with_the_address_sees_the_board_and_nothing_else(
     (points,) = re.findall(r'data-points-url="([^"]+)"', text)
     assert guest.get(points).json()["series"]
     assert guest.get(f"/d/{link[1]}/queue/table/").status_code == 200
+    saved = guest.get(f"/d/{link[1]}/queue.csv")
+    assert b"".join(saved.streaming_content).splitlines()[1].endswith(b",,42.0,")
+    assert saved.headers["X-Robots-Tag"] == "noindex"
+    assert f'href="/d/{link[1]}/queue.csv"' in guest.get(f"/d/{link[1]}/queue/table/").content.decode()
     assert guest.get(f"/d/{link[1]}/board/").status_code == 200
     assert guest.get("/dashboards/ops/").status_code == 404
     assert guest.get(f"/d/{link[1]}/").headers["Referrer-Policy"] == "same-origin"
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["", "board/", "queue/points/", "queue/table/"])
+@pytest.mark.parametrize("path", ["", "board/", "queue/points/", "queue/table/", "queue.csv"])
 @pytest.mark.parametrize("why", ["revoked", "expired", "unknown", "another widget"])
 def test_what_is_not_open_is_not_there(board: Dashboard, owner: Any, stat: Widget, path: str, why: str) -> None:
     link, token = make_link(board, by=owner, expires_at=at(-86400 * 3650) if why == "expired" else None)
@@ -110,3 +115,17 @@ async def test_a_shared_board_is_live_and_goes_dark_within_a_second_of_its_end(
         await guest.until(lambda me: me.frames[-1].get("signal") == "pong", described="pong")
         assert len(guest.frames) == shown + 1
         assert '">43<' not in guest.texts(board.channel)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("running_hub")
+async def test_a_board_goes_dark_when_the_time_of_its_address_is_over(board: Dashboard, stat: Widget, owner: Any) -> None:
+    link, _ = await on_executor(make_link, board, by=owner, expires_at=timezone.now() + timedelta(days=1))
+    positions = {board.channel: str((await on_executor(history.positions, [board.channel]))[board.channel])}
+    async with live_client(positions=positions) as guest:
+        assert (await guest.resume(share=tickets.make(f"dashboard:{link.pk}")))["at"][board.channel]["recovered"]
+        assert await on_executor(end_links_now) == 0
+        await on_executor(ShareLink.objects.filter(pk=link.pk).update, expires_at=timezone.now())
+        assert await on_executor(end_links_now) == 1
+        await guest.until(lambda me: any(f.get("signal") == "resync" for f in me.frames), described="the end")
+    assert await on_executor(end_links_now) == 0
