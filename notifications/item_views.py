@@ -178,8 +178,6 @@ def read_all(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def take_back(request: HttpRequest) -> HttpResponse:
-    """Undo. What can be undone no more is passed over: the list shows how it stands."""
+    """Undo, and say how many were taken back. What can be undone no more is passed over: the list shows how it stands."""
     change = undo.read(request.user, request.POST.get("token", ""))
-    if change is not None:
-        actions.undo(request.user, change)
-    return _answer(request, rows.UNDONE)
+    return _answer(request, rows.undone(actions.undo(request.user, change) if change else 0))

@@ -204,4 +204,6 @@ def undoable(user: Any, change: Change) -> str:
     return get_template("notifications/_undo.html").render(context)
 
 
-UNDONE = '<hx-partial hx-target="#undo" hx-swap="delete"></hx-partial>'
+def undone(count: int) -> str:
+    """The toast that takes the offer's place and says how many items are as they were."""
+    return get_template("notifications/_undone.html").render({"words": undo.taken_back(count)})

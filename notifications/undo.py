@@ -25,6 +25,13 @@ class Change:
         return WORDS[self.what] if self.count == 1 else f"{WORDS[self.what]}: {self.count}"
 
 
+def taken_back(count: int) -> str:
+    """What Undo says it did."""
+    if not count:
+        return "Nothing was left to take back"
+    return "Taken back" if count == 1 else f"Taken back: {count}"
+
+
 def token(user: Any, change: Change) -> str:
     """What the button carries."""
     return signing.dumps([str(user.pk), change.what, change.stamp.isoformat()], salt=_SALT)

@@ -48,6 +48,7 @@ function start({ element, critical }) {
   const left = critical ? Infinity : 1000 * Number(element.dataset.stay ?? 0) || STAYS;
   timers.set(element, { left });
   if (!held) run(element);
+  countDown();
 }
 
 function run(element) {
@@ -69,6 +70,17 @@ function dismiss(element) {
   if (focused) shown()[0]?.querySelector("a, button")?.focus();
 }
 
+const left = ({ left: ms, since }) => (held || !since ? ms : ms - (performance.now() - since));
+let counting;
+
+/** Where a toast says how long it stays, it counts down; while it is held, it waits. */
+function countDown() {
+  const counted = [...timers].map(([element, state]) => [element.querySelector("[data-left]"), state]).filter(([place]) => place);
+  for (const [place, state] of counted) place.textContent = Math.max(0, Math.ceil(left(state) / 1_000));
+  if (!counted.length) counting = clearInterval(counting);
+  else counting ??= setInterval(countDown, 250);
+}
+
 /** Nobody has six seconds for what she cannot see, or is reading, or has the focus in. */
 function attend() {
   const value = document.hidden || box()?.matches(":hover") || box()?.contains(document.activeElement) || false;
@@ -77,7 +89,7 @@ function attend() {
   for (const [element, state] of timers) {
     clearTimeout(state.timer);
     if (!held) run(element);
-    else if (state.since) state.left = Math.max(2_000, state.left - (performance.now() - state.since));
+    else if (state.since) Object.assign(state, { left: Math.max(2_000, state.left - (performance.now() - state.since)), since: 0 });
   }
 }
 
