@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 from django.views.decorators.http import require_GET, require_POST
 
 from core.buttons import may_be_pressed
@@ -106,7 +107,10 @@ def _button(what: str) -> Callable[..., HttpResponse]:
     @require_POST
     def view(request: HttpRequest, pk: int) -> HttpResponse:
         item = _item(request, pk)
-        change = actions.change(request.user, [pk], what, until=_until(request, what))
+        try:
+            change = actions.change(request.user, [pk], what, until=_until(request, what))
+        except snoozing.BadTime as error:
+            return _bad_time(request, error, of="snooze")
         offer = rows.undoable(request.user, change) if what in ("archived", "snoozed") else ""
         return _answer(request, (rows.gone([pk]) if what in _MOVES else _changed(item)) + offer)
 
@@ -114,13 +118,25 @@ def _button(what: str) -> Callable[..., HttpResponse]:
 
 
 def _until(request: HttpRequest, what: str) -> datetime | None:
-    """Until when she wants to put something off. Raises Http404 where she says no such time."""
+    """Until when she wants to put something off. Raises BadTime for a time of her own that cannot be, Http404 for no such choice."""
     if what != "snoozed":
         return None
-    until = snoozing.until(request.POST.get("for", ""), now=timezone.now(), zone=snoozing.zone_of(request.user))
+    now, choice = timezone.now(), request.POST.get("for", "")
+    if choice == "own":
+        # What she typed is the time on the clock before her.
+        zone = snoozing.zone_known(request.POST.get("zone", "")[:64]) or snoozing.zone_of(request.user)
+        return snoozing.typed(request.POST.get("at", "")[:32], now=now, zone=zone)
+    until = snoozing.until(choice, now=now, zone=snoozing.zone_of(request.user))
     if until is None:
         raise Http404
     return until
+
+
+def _bad_time(request: HttpRequest, error: snoozing.BadTime, *, of: str) -> HttpResponse:
+    """Say so in the dialog that asked; without htmx, on a page."""
+    if not request.headers.get("HX-Request"):
+        return render(request, "notifications/bad_time.html", {"error": error}, status=422)
+    return HttpResponse(f'<hx-partial hx-target="#{of}-error" hx-swap="innerHTML">{escape(str(error))}</hx-partial>', status=422)
 
 
 def _changed(item: InboxItem) -> str:
@@ -162,7 +178,10 @@ def change_all(request: HttpRequest, verb: str) -> HttpResponse:
         raise Http404
     query = inbox.read_query(request.GET.get("tab", "all"), request.GET.get("q", ""))
     ensure_items(request.user)
-    change = actions.change_matching(request.user, query, verb, until=_until(request, verb))
+    try:
+        change = actions.change_matching(request.user, query, verb, until=_until(request, verb))
+    except snoozing.BadTime as error:
+        return _bad_time(request, error, of="snooze-all")
     if not request.headers.get("HX-Request"):
         return HttpResponseRedirect(f"{reverse('inbox')}?{request.GET.urlencode()}")
     request.live.read()  # type: ignore[attr-defined]

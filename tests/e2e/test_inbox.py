@@ -1,6 +1,7 @@
 """The inbox, the bell and broadcasts in Chromium: one person's browsers agree, and everybody's pages hear of a broadcast."""
 
 import json
+import re
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -231,3 +232,61 @@ def test_a_toast_before_her_eyes_is_seen_on_all_devices_and_stays_unread(demo: D
     for one in (page, other):
         badge(one, 0)
         expect(row(one, "Look here")).to_have_class("row unread")
+
+
+def test_all_that_is_listed_is_put_off_until_a_time_of_ones_own_and_taken_back_everywhere(demo: Demo, new_page: NewPage) -> None:
+    page, other = new_page("charlie", allowed=lambda text: "422" in text), new_page("charlie")
+    clear(page)
+    for number in (1, 2, 3):
+        tell(demo, "charlie", f"Put off {number}", Priority="low", Category="later")
+    other.goto("/")
+    live(other)
+    badge(other, 3)
+    expect(other).to_have_title(re.compile(r"^\(3\) "))
+    page.goto("/inbox/?q=category:later+is:unread")
+    live(page)
+    expect(page.locator("#inbox-found > li")).to_have_count(3)
+    page.get_by_role("button", name="Snooze all").click()
+    dialog = page.locator("#snooze-all-dialog")
+    own = dialog.get_by_label("Or until")
+    # The browser itself asks for a time, and for one that lies ahead; the server says so too.
+    dialog.get_by_role("button", name="Snooze", exact=True).click()
+    expect(dialog).to_be_visible()
+    own.evaluate("field => field.removeAttribute('min')")
+    own.fill("2020-01-01T10:00")
+    dialog.get_by_role("button", name="Snooze", exact=True).click()
+    expect(dialog.get_by_role("alert")).to_have_text("That time has passed.")
+    own.fill(page.evaluate("new Date(Date.now() + 40 * 86400000).toISOString().slice(0, 16)"))
+    dialog.get_by_role("button", name="Snooze", exact=True).click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#inbox-found > li")).to_have_count(0)
+    badge(other, 0)
+    expect(row(other, "Put off 3", rows="#home-list")).to_have_count(0)
+    assert not other.title().startswith("(")
+    # Undo counts down, and says how many it took back.
+    undo = page.locator("#undo").get_by_role("button", name="Undo")
+    expect(page.locator("#undo [data-left]")).to_have_text(re.compile("^[1-9]$"))
+    undo.click()
+    expect(page.locator("#undone")).to_contain_text("Taken back: 3")
+    # She has dealt with them: they are unread again, and nothing new.
+    expect(row(other, "Put off 3", rows="#home-list")).to_have_class("row unread")
+    expect(other.locator("#rail-inbox")).to_have_attribute("data-count", "3")
+    badge(other, 0)
+
+
+def test_a_button_is_pressed_from_a_row_and_both_pages_see_what_it_did(demo: Demo, new_page: NewPage) -> None:
+    page, other = new_page("charlie"), new_page("charlie")
+    clear(page)
+    other.goto("/")
+    live(other)
+    again = [{"label": "Again, please", "url": "/inbox/try/", "method": "post"}]
+    said = {"audience": "charlie", "title": "Press below", "priority": "low", "actions": again}
+    headers = {"Authorization": f"Bearer {demo.token}", "Content-Type": "application/json"}
+    address = f"{demo.url}/api/v1/notifications"
+    urllib.request.urlopen(urllib.request.Request(address, data=json.dumps(said).encode(), headers=headers)).close()
+    row(page, "Press below").get_by_role("button", name="Again, please").click()
+    for one, rows in ((page, "#inbox-list"), (other, "#home-list")):
+        expect(row(one, "Here it is", rows=rows)).to_have_class("row unread")
+        expect(row(one, "Press below", rows=rows)).to_have_class("row")
+    expect(page.locator("#live-polite")).to_have_text("Again, please: done")
+    assert page.url.endswith("/inbox/")

@@ -65,6 +65,27 @@ def test_a_day_on_which_clocks_change_ends_at_nine_too() -> None:
     assert snoozing.until("tomorrow", now=before, zone=ZoneInfo("Europe/Berlin")) == datetime(2026, 10, 25, 8, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("typed", "zone", "wanted"),
+    [
+        ("2026-11-21T07:11", "UTC", "2026-11-21T07:11:00.000123+00:00"),
+        ("2026-11-21T07:11:30", "UTC", "2026-11-21T07:11:30.000123+00:00"),
+        ("2027-01-04T08:30", "America/New_York", "2027-01-04T13:30:00.000123+00:00"),
+        # The clock goes from two to three: half past two is half past three.
+        ("2027-03-28T02:30", "Europe/Berlin", "2027-03-28T01:30:00.000123+00:00"),
+        # Half past two comes twice: the first.
+        ("2027-10-31T02:30", "Europe/Berlin", "2027-10-31T00:30:00.000123+00:00"),
+        ("2028-02-29T00:00", "UTC", None),
+    ],
+)
+def test_a_time_of_her_own_is_on_the_clock_before_her(typed: str, zone: str, wanted: str | None) -> None:
+    if wanted is None:
+        with pytest.raises(snoozing.BadTime, match="year"):
+            snoozing.typed(typed, now=NOW, zone=ZoneInfo(zone))
+    else:
+        assert snoozing.typed(typed, now=NOW, zone=ZoneInfo(zone)) == datetime.fromisoformat(wanted)
+
+
 @pytest.mark.parametrize("name", ["Nowhere/Land", "", "../../etc/passwd", "UTC"])
 def test_a_zone_that_is_none_is_utc(alice: Any, name: str) -> None:
     Profile.objects.update_or_create(user=alice, defaults={"time_zone": name})
@@ -127,6 +148,56 @@ def test_a_time_that_is_no_choice_is_not_taken(alice: Any, browser_of: Browser, 
     assert InboxItem.objects.get().snoozed_until is None
 
 
+BAD_TIMES = [
+    "", "soon", "2026-11-21", "2026-11-21 07:11", "2026-11-21T07:11Z", "2026-11-21T07:11+01:00", "2026-13-01T00:00", "2026-02-30T00:00",
+    "2026-11-21T25:00", "0001-01-01T00:00", "9999-12-31T23:59", "٢٠٢٦-11-21T07:11", "2000-01-01T00:00", "1e400", "NaN", "\0", "<b>",
+    "2" * 5000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", BAD_TIMES)
+def test_a_time_of_her_own_that_cannot_be_is_said_so_and_changes_nothing(alice: Any, browser_of: Browser, typed: str) -> None:
+    sent, browser = notify(alice, title="x"), browser_of(alice)
+    asked = {"for": "own", "at": typed, "zone": "Pacific/Kiritimati", "id": sent.id}
+    for address, error in (("/inbox/snooze/", "snooze-error"), ("/inbox/all/snoozed/", "snooze-all-error")):
+        refused = browser.post(address, asked, headers=HTMX)
+        assert refused.status_code == 422
+        assert f'hx-target="#{error}"' in refused.content.decode()
+        plain = browser.post(address, asked)
+        assert plain.status_code == 422
+        assert "Not snoozed" in plain.content.decode()
+        assert "<b>" not in plain.content.decode()
+    assert InboxItem.objects.get().snoozed_until is None
+
+
+@pytest.mark.parametrize(("said", "hours"), [("Asia/Tokyo", 9), ("", -3), ("Nowhere/Land", -3), ("../../etc/passwd", -3), ("x" * 9999, -3)])
+def test_her_own_time_is_in_her_browsers_zone_else_in_her_profiles(alice: Any, browser_of: Browser, said: str, hours: int) -> None:
+    Profile.objects.update_or_create(user=alice, defaults={"time_zone": "America/Sao_Paulo"})
+    sent = notify(alice, title="x")
+    typed = (timezone.now() + timedelta(days=30)).replace(hour=12, minute=30)
+    browser_of(alice).post(f"/inbox/{sent.id}/snooze/", {"for": "own", "at": f"{typed:%Y-%m-%dT%H:%M}", "zone": said})
+    until = InboxItem.objects.get().snoozed_until
+    assert until is not None
+    assert until.replace(second=0, microsecond=0) == typed.replace(second=0, microsecond=0) - timedelta(hours=hours)
+
+
+def test_all_that_is_listed_is_snoozed_until_a_time_of_her_own(alice: Any, bob: Any, browser_of: Browser) -> None:
+    for name in ("Deploy", "Backup"):
+        notify([alice, bob], title=name, category=name.lower())
+    browser = browser_of(alice)
+    page = text(browser.get("/inbox/?q=category:deploy"))
+    assert 'hx-post="/inbox/all/snoozed/?tab=all&amp;q=category%3Adeploy"' in page
+    typed = f"{timezone.now() + timedelta(days=2):%Y-%m-%dT%H:%M}"
+    answer = text(browser.post("/inbox/all/snoozed/?tab=all&q=category:deploy", {"for": "own", "at": typed, "zone": "UTC"}, headers=HTMX))
+    assert (listed(browser), listed(browser, tab="snoozed")) == (["Backup"], ["Deploy"])
+    assert listed(browser_of(bob)) == ["Backup", "Deploy"]
+    browser.post("/inbox/undo/", {"token": token_in(answer)})
+    assert listed(browser) == ["Backup", "Deploy"]
+    # Where everything is put off or away already there is no such button.
+    for tab in ("snoozed", "archived"):
+        assert "snooze-all" not in text(browser.get(f"/inbox/?tab={tab}"))
+
+
 @pytest.mark.parametrize("pk", ["", "0", "x", "-1", "٣", "9" * 19, "9" * 40])
 def test_the_dialog_takes_nothing_but_an_item_of_hers(alice: Any, browser_of: Browser, pk: str) -> None:
     assert browser_of(alice).post("/inbox/snooze/", {"id": pk, "for": "hour"}).status_code == 404
@@ -186,6 +257,27 @@ def test_undo_takes_back_that_change_and_no_earlier_one(alice: Any, browser_of: 
     assert 'hx-target="#undo" hx-swap="delete"' in text(browser.post("/inbox/undo/", {"token": token_in(page)}, headers=HTMX))
     changed = InboxItem.objects.exclude(read_at=None, archived_at=None, snoozed_until=None)
     assert list(changed.values_list("notification", flat=True)) == ids[:1]
+
+
+def test_undo_says_how_many_it_took_back(alice: Any, browser_of: Browser) -> None:
+    ids = [notify(alice, title=f"Number {n}").id for n in range(4)]
+    browser = browser_of(alice)
+
+    def said(token: str) -> str:
+        found = re.search(r"<strong>([^<]+)</strong>", text(browser.post("/inbox/undo/", {"token": token}, headers=HTMX)))
+        assert found
+        return found[1]
+
+    all_four = token_in(text(browser.post("/inbox/all/archived/", headers=HTMX)))
+    assert said(all_four) == "Taken back: 4"
+    # Twice, or forged: there is nothing to take back, and nothing happens.
+    assert said(all_four) == said("forged") == "Nothing was left to take back"
+    one = token_in(text(browser.post(f"/inbox/{ids[0]}/archive/", headers=HTMX)))
+    assert said(one) == "Taken back"
+    some = token_in(text(browser.post("/inbox/all/archived/", headers=HTMX)))
+    actions.unarchive(alice, ids[:1])
+    assert said(some) == "Taken back: 3"
+    assert len(listed(browser)) == 4
 
 
 def test_what_happened_since_stays(alice: Any, browser_of: Browser) -> None:

@@ -1,5 +1,6 @@
 /* The inbox by keyboard: j k move the focus from row to row; e, Shift+I, Shift+U press the row's own buttons; b asks until when; ? tells all.
      <button data-snooze="12">             opens #snooze-dialog for that item
+     <button data-opens="snooze-all">      opens #snooze-all-dialog
      <button data-close>                   closes the dialog it stands in */
 
 const rows = () => [...document.querySelectorAll("main .rows > .row")].filter((row) => row.checkVisibility());
@@ -28,9 +29,28 @@ function move(step) {
 }
 
 function snooze(id) {
-  const asked = dialog("snooze");
-  if (!asked || !id) return;
-  asked.querySelector("[name=id]").value = id;
+  const field = dialog("snooze")?.querySelector("[name=id]");
+  if (!field || !id) return;
+  field.value = id;
+  ask("snooze");
+}
+
+const twoDigits = (number) => String(number).padStart(2, "0");
+
+/** A moment as <input type="datetime-local"> writes it. */
+function typed(moment) {
+  const [year, ...rest] = [moment.getFullYear(), moment.getMonth() + 1, moment.getDate(), moment.getHours(), moment.getMinutes()];
+  const [month, day, hour, minute] = rest.map(twoDigits);
+  return `${year}-${month}-${day}T${hour}:${minute}`;
+}
+
+/** Open a dialog that asks until when. What is typed in it is the time of this browser's zone. */
+function ask(name) {
+  const asked = dialog(name);
+  if (!asked) return;
+  asked.querySelector("[name=zone]").value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+  asked.querySelector("[name=at]").min = typed(new Date(Date.now() + 60_000));
+  asked.querySelector(".error").textContent = "";
   asked.showModal();
 }
 
@@ -69,6 +89,14 @@ document.addEventListener("htmx:after:swap", () => {
 document.addEventListener("click", (event) => {
   const wanted = event.target.closest?.("[data-snooze]");
   if (wanted) snooze(wanted.dataset.snooze);
+  const opens = event.target.closest?.("[data-opens]");
+  if (opens) ask(opens.dataset.opens);
   event.target.closest?.("[data-close]")?.closest("dialog").close();
 });
-dialog("snooze")?.addEventListener("submit", () => setTimeout(() => dialog("snooze").close()));
+// A time of her own that cannot be leaves the dialog open, with the reason in it.
+document.addEventListener("submit", ({ target, submitter }) => {
+  if (submitter?.name === "for" && submitter.value !== "own") setTimeout(() => target.closest("dialog")?.close());
+});
+document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
+  if (ctx.response.status < 400) ctx.sourceElement?.closest?.("dialog")?.close();
+});
