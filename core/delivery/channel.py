@@ -126,6 +126,7 @@ class Kind:
     pace: ClassVar[float] = 0.0  # seconds between two numberings of one state channel
     window: ClassVar[Window] = Window()
     has_presence: ClassVar[bool] = False  # who reads these channels is announced on presence:<kind>.<key>
+    panel: ClassVar[str] = ""  # address of a small live region of a channel, {name} in it, for pages of other apps; it checks who asks
     _by_name: ClassVar[dict[str, EventType]] = {}
 
     def type(self, name: str) -> EventType | None:

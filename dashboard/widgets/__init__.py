@@ -12,13 +12,14 @@ from dashboard.widgets.clock import Clock
 from dashboard.widgets.feed import Feed
 from dashboard.widgets.gauge import Gauge
 from dashboard.widgets.progress import Progress
+from dashboard.widgets.room import Room
 from dashboard.widgets.stat import Stat
 from dashboard.widgets.status import Status
 from dashboard.widgets.table import Table
 from dashboard.widgets.text import Text
 from dashboard.widgets.timeseries import TimeSeries
 
-_ALL = (Stat(), TimeSeries(), Gauge(), Bars(), Progress(), Table(), Status(), Feed(), Text(), Clock())
+_ALL = (Stat(), TimeSeries(), Gauge(), Bars(), Progress(), Table(), Status(), Feed(), Text(), Clock(), Room())
 KINDS: dict[str, WidgetKind] = {kind.name: kind for kind in _ALL}
 
 

@@ -99,6 +99,7 @@ def _mark(id: str, value: int) -> str:
 class RoomKind(Kind):
     name = "room"
     has_presence = True
+    panel = "/rooms/{name}/latest/"
     types = (
         EventType("message.put"),
         EventType("message.gone"),
@@ -131,7 +132,9 @@ class RoomKind(Kind):
                 # Changed: where the page shows it. Elsewhere it would come to stand among others than those it was said among.
                 return f'<hx-partial hx-target="#m-{int(event.key)}" hx-swap="outerHTML">{drawn(event.data, offset=0)}</hx-partial>'
             # Sorted by offset: the extension's default is the id, and ids are not the order of the room.
-            return f'<hx-upsert hx-target="#messages" key="data-offset">{drawn(event.data, offset=event.offset)}</hx-upsert>'
+            # Whichever list of the newest is on the page: the room's own, or that of a tile (latest.py).
+            list_of = f"[data-newest='{int(key)}']"
+            return f'<hx-upsert hx-target="{list_of}" key="data-offset">{drawn(event.data, offset=event.offset)}</hx-upsert>'
         if event.type == "message.gone":
             return f'<hx-partial hx-target="#m-{int(event.key)}" hx-swap="delete"></hx-partial>'
         if event.type == "reaction":

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from notifications.rooms import message_views, views
+from notifications.rooms import latest, message_views, views
 from notifications.rooms.directory import directory
 from notifications.rooms.running import views as running
 
@@ -14,6 +14,7 @@ urlpatterns = [
     path("<slug:slug>/", views.room, name="room"),
     path("<slug:slug>/settings/", running.settings, name="settings"),
     path("<slug:slug>/membership/", running.membership, name="membership"),
+    path("<slug:slug>/latest/", latest.region, name="latest"),
     path("<slug:slug>/names/", views.names, name="names"),
     path("<slug:slug>/messages/<int:message_id>/at/", views.at, name="at"),
     path("<slug:slug>/read/", views.read, name="read"),

@@ -59,7 +59,8 @@ def test_who_asks_for_a_room_that_is_not_there_is_told_a_few_that_are(lobby: Roo
 def test_a_push_puts_the_very_item_of_the_page_in_its_place(lobby: Room, alice: Any, say: Any) -> None:
     message = say(lobby, alice, "hello")
     pushed = kind.render(as_event(Row.objects.get(channel=lobby.channel)), str(lobby.pk))
-    assert pushed == f'<hx-upsert hx-target="#messages" key="data-offset">{drawn_row(message)}</hx-upsert>'
+    list_of = f"[data-newest='{lobby.pk}']"
+    assert pushed == f'<hx-upsert hx-target="{list_of}" key="data-offset">{drawn_row(message)}</hx-upsert>'
     assert f'id="m-{message.pk}" data-offset="1"' in pushed
 
 

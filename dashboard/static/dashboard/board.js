@@ -68,6 +68,15 @@ function tick() {
 }
 tick();
 
+// --- lists that keep their newest ---
+
+function shorten() {
+  for (const list of document.querySelectorAll("[data-most]")) {
+    while (list.children.length > Number(list.dataset.most)) list.firstElementChild.remove();
+  }
+}
+document.addEventListener("live:applied", shorten);
+
 // --- who watches ---
 
 function count() {
