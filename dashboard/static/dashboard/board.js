@@ -1,6 +1,8 @@
 /* A board's own buttons and clocks: `[data-full-screen]` puts the page on the whole screen and back; `[data-sort]` in the head of a
    `table.sortable` sorts its rows, and they stay sorted while they change; `[data-clock]` shows the time of a zone;
-   `[data-watching]` says how many watch. A kiosk keeps the screen awake, and loads itself anew after a deploy. */
+   `[data-watching]` says how many watch. */
+
+import "./kiosk.js";
 
 async function toggle() {
   if (document.fullscreenElement) await document.exitFullscreen();
@@ -87,27 +89,3 @@ function count() {
 }
 document.addEventListener("live:applied", count);
 count();
-
-// --- kiosk ---
-
-async function keepAwake() {
-  if (!document.hidden) await navigator.wakeLock?.request("screen").catch((error) => console.info("kiosk: no wake lock,", error.message));
-}
-
-/** A server that was started from something else has other pages than this one. */
-async function loadAnew() {
-  const answer = await fetch(location.href, { cache: "no-store" }).catch(() => null);
-  const text = answer?.ok ? await answer.text() : "";
-  const build = /data-build="([^"]+)"/.exec(text)?.[1];
-  if (build && build !== document.body.dataset.build) location.reload();
-}
-
-if ("kiosk" in document.body.dataset) {
-  keepAwake();
-  document.addEventListener("visibilitychange", keepAwake);
-  let before = "";
-  document.addEventListener("live:state", ({ detail: { state } }) => {
-    if (state === "live" && before === "down") loadAnew();
-    before = state;
-  });
-}
