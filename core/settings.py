@@ -84,6 +84,7 @@ TEMPLATES = [
 DATABASES = {"default": env.database("DATABASE_URL", file=DATA_DIR / "signalbox.sqlite3")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"] |= {
+        "ENGINE": "core.sqlite3",
         "CONN_MAX_AGE": None,
         "OPTIONS": {
             "timeout": 10,
