@@ -1,9 +1,11 @@
 """What is kept, what goes, and what a reader of the part that went is told."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from core.delivery import epochs, history, retention
@@ -55,6 +57,28 @@ def test_a_state_channel_keeps_every_key_and_drops_old_tombstones() -> None:
     assert Channel.objects.get(pk="teststate:a").tail == 4
     assert not history.stretch("teststate:a", 2).kept
     assert history.stretch("teststate:a", 3).kept
+
+
+def test_others_write_while_very_many_channels_are_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    Channel.objects.bulk_create([Channel(name=f"testlog:n{number:05}") for number in range(2500)])
+    for channel in ("testlog:n00001", "testlog:n00002"):
+        publish(channel, "line", {"text": "old"})
+    age(25)
+    delete = retention._delete
+
+    def while_somebody_writes(ids: Any) -> int:
+        writer = threading.Thread(target=_write_elsewhere)
+        writer.start()
+        writer.join()
+        return delete(ids)
+
+    monkeypatch.setattr(retention, "_delete", while_somebody_writes)
+    assert retention.trim(now=timezone.now()) == 2
+
+
+def _write_elsewhere() -> None:
+    Channel.objects.filter(name="testlog:n02000").update(head=1)
+    connection.close()
 
 
 def test_a_value_that_comes_after_its_subject_was_removed_is_lost_until_it_is_configured_again() -> None:
