@@ -244,6 +244,8 @@ class RoomSocket(PlainSocket):
             logger.warning("a message could not be stored: %s", str(error).strip())
             self.say(connection, plain.refusal("unavailable", "It was not stored; send it again."))
         else:
+            if said.client_id:
+                self.say(connection, plain.stored(said.client_id))
             if self.inside is None:
                 waiting.look()
 

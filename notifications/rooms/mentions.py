@@ -93,7 +93,7 @@ def _notify(people: Collection[Any], room: Room, message: Message, title: str, c
     meant = get_user_model()._default_manager.filter(pk__in=list(people))
     where = reverse("rooms:at", args=[room.slug, message.pk])
     about = {"room": room.pk, "message": message.pk}
-    notify(meant, title=title[:TITLE], body=_body(message), url=where, category=category, key=key, data=about)
+    notify(meant, title=title[:TITLE], body=_body(message), url=where, category=category, key=key, data=about, channel=room.channel)
 
 
 def _body(message: Message) -> str:

@@ -69,6 +69,11 @@ def chat(*, room: str, data: Mapping[str, Any], position: str) -> str:
     )
 
 
+def stored(client_id: str) -> str:
+    """The answer to a message that came with a name of the client's own."""
+    return _written({"type": "chat.stored", "client_id": client_id})
+
+
 def refusal(code: str, detail: str) -> str:
     return _written({"type": "error", "code": code, "detail": detail})
 

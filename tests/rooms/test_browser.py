@@ -1,6 +1,7 @@
 """Rooms in Chromium: the lines of the systems before, word for word, and people who talk."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -272,6 +273,92 @@ def test_presence_typing_reactions_and_a_guest_sent_out(new_page: Callable[..., 
     message.locator("[data-menu]").click()
     alice.locator("[data-delete]").click()
     expect(guest.locator(".msg")).to_have_count(0)
+
+
+CLUB = """
+from django.contrib.auth import get_user_model
+from notifications.rooms import actions, people
+from notifications.rooms.running import actions as running
+person = {name: people.Person.of_user(get_user_model().objects.get(username=name)) for name in ("alice", "bob")}
+room = actions.open_room("club", title="Club", access="guests", owner=person["alice"])
+for number in range(70):
+    actions.post_message(room, author=person["alice"], text=f"old {number:02}")
+running.join(room, person["bob"])
+"""
+
+
+def test_unread_messages_names_and_reading_on_two_devices(new_page: Callable[..., Page], site: servers.Site) -> None:
+    site.manage("shell", "-c", CLUB)
+    directory, guest = new_page("bob"), new_page()
+    directory.goto(f"{ROOT}/rooms/")
+    expect(directory.get_by_role("listitem").filter(has_text="Club")).not_to_have_class(re.compile("unread"))
+    before = str(directory.locator("#badge").get_attribute("data-count"))
+    guest.goto(f"{ROOT}/rooms/club/")
+    row = directory.get_by_role("listitem").filter(has_text="Club")
+    expect(row).to_contain_text("Here: guest-")
+
+    # Words for bob, his name completed with the keyboard.
+    for number in range(3):
+        say(guest, f"new {number}")
+    guest.locator("#say").press_sequentially("look @b")
+    expect(guest.get_by_role("option", name="@bob")).to_have_attribute("aria-selected", "true")
+    guest.keyboard.press("Enter")
+    expect(guest.locator("#say")).to_have_value("look @bob ")
+    guest.keyboard.press("Enter")
+    expect(guest.locator("#messages .mention")).to_have_text("@bob")
+    expect(row.locator(".count")).to_contain_text("4")
+    expect(directory.locator("#toasts")).to_contain_text("mentioned you in Club")
+    expect(directory.locator("#badge")).to_have_attribute("data-count", str(int(before) + 1))
+
+    # On another device: the line, the jump to it, and reading that empties the first one's count.
+    phone = new_page("bob", width=390, height=780)
+    phone.goto(f"{ROOT}/rooms/club/")
+    expect(phone.locator("#messages .new-rule + .msg")).to_contain_text("new 0")
+    expect(phone.locator("#jump")).to_contain_text("4 new")
+    phone.locator("#jump").click()
+    expect(phone.locator("#messages .new-rule")).to_be_in_viewport()
+    phone.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    phone.bring_to_front()
+    expect(row.locator(".count")).to_have_count(0)
+    expect(directory.locator("#badge")).to_have_attribute("data-count", before)
+
+    # Who is there, on a narrow screen, and away again with Escape.
+    expect(phone.locator("#people")).to_be_hidden()
+    phone.get_by_role("button", name="Who is here").click()
+    expect(phone.locator("#members")).to_contain_text("bob")
+    phone.keyboard.press("Escape")
+    expect(phone.locator("#people")).to_be_hidden()
+
+
+def test_who_is_banned_while_watching_is_shown_out_and_who_is_muted_is_told(new_page: Callable[..., Page], site: servers.Site) -> None:
+    site.manage("shell", "-c", DEN.replace('"den"', '"cellar"'))
+    alice, bob, guest = new_page("alice"), new_page("bob", allowed="status of 40"), new_page(allowed="status of 40")
+    for page in (alice, bob, guest):
+        page.goto(f"{ROOT}/rooms/cellar/")
+    say(bob, "words of bob")
+    say(guest, "words of a guest")
+
+    def moderate(words: str, deed: str) -> None:
+        message = alice.locator("#messages .msg", has_text=words)
+        message.hover()
+        message.locator("[data-menu]").click()
+        alice.get_by_role("button", name=deed, exact=True).click()
+        alice.wait_for_url(f"{ROOT}/rooms/cellar/settings/")
+        alice.goto(f"{ROOT}/rooms/cellar/")
+
+    moderate("words of bob", "Mute for ten minutes")
+    say(bob, "never said")
+    expect(bob.locator("#outbox .failed")).to_contain_text("not write for now")
+    bob.get_by_role("button", name="Take back").click()
+    expect(bob.locator("#say")).to_have_value("never said")
+    moderate("words of a guest", "Ban")
+    expect(guest.locator("#log")).to_have_attribute("data-refused", "not_found")
+    expect(guest.locator("#log .msg")).to_have_count(0)
+    say(alice, "among us")
+    expect(bob.get_by_text("among us", exact=True)).to_have_count(1)
+    expect(guest.get_by_text("among us", exact=True)).to_have_count(0)
+    guest.reload()
+    expect(guest.get_by_role("heading", name="not found")).to_be_visible()
 
 
 def test_the_echo_page_answers_by_hand(new_page: Callable[..., Page]) -> None:

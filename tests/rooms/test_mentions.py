@@ -70,10 +70,11 @@ def test_whom_a_message_names_is_told_and_sees_her_name_set_off(club: Room, alic
     assert told(bob) == ["alice mentioned you in Club"]
     assert told(alice) == []
     item = Notification.objects.get()
-    assert (item.body, item.url, item.category) == (
+    assert (item.body, item.url, item.category, item.channel) == (
         "look here, @bob!",
         f"/rooms/club/messages/{message.pk}/at/",
         "mention",
+        club.channel,
     )
     assert '<b class="mention">@bob</b>' in message.html
 
