@@ -37,6 +37,7 @@ class Alert:
     """Something began to be wrong, goes on, or is right again. All that is said under one `key` is one matter, shown as one item.
 
     people: primary keys of users, as text. priority: 1 low, 2 normal, 3 high, 4 critical; with 1 what was said before changes quietly.
+    channel: what it is about; whoever has muted that is not disturbed.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Alert:
     body: str = ""
     url: str = ""
     priority: int = 2
+    channel: str = ""
 
 
 alerts: Sink[Alert] = Sink()

@@ -20,4 +20,5 @@ def take(alert: Alert) -> None:
         category=CATEGORY,
         priority=Priority(alert.priority),
         key=alert.key,
+        channel=alert.channel,
     )

@@ -36,7 +36,7 @@ def ended(rule: AlertRule) -> Alert:
 
 def _said(rule: AlertRule, title: str, body: str, *, priority: int) -> Alert:
     people = audience.people_of(rule)
-    return Alert(f"alert-{rule.pk}", people, title[:200], body, address(rule), priority)
+    return Alert(f"alert-{rule.pk}", people, title[:200], body, address(rule), priority, f"dashboard:{rule.widget.dashboard_id}")
 
 
 def address(rule: AlertRule) -> str:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from core.delivery.publishing import NewEvent, publish_many
 from core.jobs import wake
+from notifications import deliveries
 from notifications.broadcasts.progress import progress_event
 from notifications.errors import WrongState
 from notifications.models import Broadcast, Notification
@@ -66,4 +67,5 @@ def _withdraw_locked(made: Broadcast, *, now: datetime) -> None:
     """Take it off screens and out of inboxes; once."""
     open_ones = Notification.objects.filter(pk=made.notification_id, withdrawn_at=None)
     if open_ones.update(withdrawn_at=now, updated_at=now) == 1 and made.sent_at:
+        deliveries.cancel_for([made.notification_id], now=now)
         publish_many([NewEvent(made.channel, "broadcast.gone", {"id": made.notification_id}, key=str(made.notification_id))])

@@ -9,6 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from core.delivery.publishing import NewEvent, publish_many
+from notifications import deliveries
 from notifications.broadcasts.progress import progress_event
 from notifications.broadcasts.recipients import people_of
 from notifications.models import Broadcast, BroadcastChunk, InboxItem
@@ -34,6 +35,7 @@ def write_chunk(pk: int, *, size: int = 0) -> bool:
             _finish(made)
             return False
         written = _insert_items(made, people.filter(pk__lte=keys[-1]))
+        deliveries.write_for(made.notification, arrived_at=made.sent_at or made.created_at, first=keys[0], last=keys[-1])
         number = last.number + 1 if last else 1
         _checkpoint(made, number=number, first=str(keys[0]), last=str(keys[-1]), written=written)
         return True
