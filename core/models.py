@@ -69,6 +69,7 @@ class Process(models.Model):
     id = models.CharField(max_length=32, primary_key=True)
     started_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()
+    figures = models.JSONField(null=True)  # what it does: core/delivery/service.py
 
     def __str__(self) -> str:
         return self.id
