@@ -138,8 +138,7 @@ def notify_fully(request: HttpRequest, sending: Send) -> Status[dict[str, int]]:
 def change_by_key(request: HttpRequest, saying: Saying, key: str = Path(example="backup")) -> Status[dict[str, int]]:
     """Replace the given fields for everybody who has it, on screens too. A key belongs to its sender."""
     caller = _caller(request)
-    _require_scopes_of(caller, key)
-    return _sent(actions.replace(key, sender=caller.user, **saying.said(caller, now=timezone.now())))
+    return _sent(actions.replace(_own_key(caller, key), sender=caller.user, **saying.said(caller, now=timezone.now())))
 
 
 class Withdrawn(Strict):
@@ -155,8 +154,7 @@ class Withdrawn(Strict):
 def withdraw_by_key(request: HttpRequest, key: str = Path(example="backup")) -> dict[str, int]:
     """Take it off every screen and out of every inbox."""
     caller = _caller(request)
-    _require_scopes_of(caller, key)
-    return {"recipients": actions.withdraw(key, sender=caller.user)}
+    return {"recipients": actions.withdraw(_own_key(caller, key), sender=caller.user)}
 
 
 # --- broadcasts ---
@@ -297,14 +295,16 @@ def _require_words(caller: Caller, words: tuple[str, ...]) -> None:
         caller.require(f"notify:{word}", f"notify:{word.partition(':')[2] or word}")
 
 
-def _require_scopes_of(caller: Caller, key: str) -> None:
-    """Raise UnknownKey, or Problem (403) where the token's scopes do not cover whom it was sent to."""
-    sent = Notification.objects.filter(owner=actions.owner_of(caller.user), key=texts.key(key), withdrawn_at=None)
+def _own_key(caller: Caller, key: str) -> str:
+    """The key as it is stored. Raises UnknownKey, or Problem (403) where the token's scopes do not cover whom it was sent to."""
+    key = texts.key(key)
+    sent = Notification.objects.filter(owner=actions.owner_of(caller.user), key=key, withdrawn_at=None)
     known = list(sent.values_list("audience", flat=True))
     if not known or not key:
         raise UnknownKey("You have sent nothing under this key, or have withdrawn it.", field="key")
     for words in known:
         _require_words(caller, tuple(words))
+    return key
 
 
 def _require_broadcast(caller: Caller) -> None:
