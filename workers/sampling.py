@@ -1,4 +1,4 @@
-"""This machine's own figures onto the board `this-machine`, where there is one."""
+"""This machine's own figures, and this Signalbox's, onto the board `this-machine`, where there is one."""
 
 import time
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import psutil
 from django.utils import timezone
 
 from core import jobs
+from core.delivery import service
 from dashboard.actions import NewValue, record_many
 from dashboard.models import Widget
 
@@ -30,9 +31,10 @@ def sample_machine() -> int:
 
 def figures() -> Iterator[tuple[str, str, float]]:
     """(widget, series, value) of everything there is to measure just now."""
-    memory = psutil.virtual_memory().percent
-    yield "memory", "", memory
-    yield "usage", "memory", memory
+    memory = psutil.virtual_memory()
+    yield "memory", "", memory.percent
+    yield "usage", "memory", memory.percent
+    yield "used", "", (memory.total - memory.available) // 2**20
     yield "disk", "", psutil.disk_usage("/").percent
     load = psutil.getloadavg()[0] / (psutil.cpu_count() or 1) * 100
     yield "usage", "load", round(load, 1)
@@ -42,6 +44,19 @@ def figures() -> Iterator[tuple[str, str, float]]:
         yield "usage", "cpu", cpu
     if (network := since.network()) is not None:
         yield "network", "", network
+    yield from _service()
+
+
+def _service() -> Iterator[tuple[str, str, float]]:
+    """What all web processes do; nothing where there is none, so that the tiles say how old they are."""
+    now = service.together()
+    if now.processes:
+        yield "connections", "", now.connections
+        for name, rate in (("publishes", now.publishes), ("deliveries", now.deliveries)):
+            yield name, "", round(rate, 2)
+            yield "traffic", name, round(rate, 2)
+    if now.lag is not None:
+        yield "lag", "", round(now.lag, 2)
 
 
 class _Meters:
