@@ -1,6 +1,8 @@
 """Typed reading of environment variables; a bad one stops the start with one clear sentence."""
 
+import base64
 import os
+import re
 import secrets
 from contextlib import suppress
 from importlib.util import find_spec
@@ -140,6 +142,35 @@ def _mail_from(query: str) -> dict[str, str]:
     if not sender.isprintable():
         raise ImproperlyConfigured("The from= of the mail server's address holds what a mail's sender cannot.")
     return {"DEFAULT_FROM_EMAIL": sender} if sender else {}
+
+
+def push_key(name: str, *, file: Path) -> str:
+    """Read the key for web push: 32 bytes in base64url, from the environment or from the file that `manage.py vapid` made; or none."""
+    value = text(name) or (file.read_text().strip() if file.exists() else "")
+    try:
+        made = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        made = b"?"
+    if value and len(made) != 32:
+        raise ImproperlyConfigured(f"{name} is malformed: it is 32 bytes in base64url, as `manage.py vapid` makes them.")
+    return value
+
+
+def contact(name: str, default: str) -> str:
+    """Read how push services reach who runs this: mailto:ops@example.org, or https://example.org without a path."""
+    value = text(name)
+    if value and not re.fullmatch(r"mailto:[^\s@]+@[\w.-]+|https://[\w.-]+", value, re.ASCII):
+        raise ImproperlyConfigured(f"{name} is malformed: it is mailto:ops@example.org, or https://example.org without a path.")
+    return value or default
+
+
+def push_hosts(name: str, default: str) -> list[str]:
+    """Read push services: host names, `*.` before one for those below it, `http://host:port` for one without TLS."""
+    entries = [entry.lower().rstrip("/") for entry in words(name, default)]
+    for entry in entries:
+        if not urlsplit(entry if "://" in entry else f"https://{entry.removeprefix('*.')}").hostname or entry in {"*", "*."}:
+            raise ImproperlyConfigured(f"{name}: {entry!r} is not a host's name.")
+    return entries
 
 
 def folder(name: str, default: str) -> Path:

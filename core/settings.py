@@ -187,6 +187,14 @@ DEFAULT_FROM_EMAIL = f"Signalbox <signalbox@{urlsplit(BASE_URL).hostname}>"
 EMAIL_TIMEOUT = 10
 globals().update(env.mail("EMAIL_URL"))
 
+# Web push. Without a key (`manage.py vapid` makes one) nobody is pushed anything. The services: Chrome, Firefox, Safari, Edge.
+VAPID_FILE = "vapid_private_key"
+VAPID_PRIVATE_KEY = env.push_key("VAPID_PRIVATE_KEY", file=DATA_DIR / VAPID_FILE)
+VAPID_SUBJECT = env.contact("VAPID_SUBJECT", f"mailto:signalbox@{urlsplit(BASE_URL).hostname}")
+PUSH_HOSTS = env.push_hosts(
+    "PUSH_HOSTS", "fcm.googleapis.com,updates.push.services.mozilla.com,*.push.services.mozilla.com,*.push.apple.com,*.notify.windows.com"
+)
+
 # What boards may show of this application's rows: fields by model. Names like passwords, sessions, tokens and keys are refused even here.
 DASHBOARD_MODELS: dict[str, list[str]] = {
     "auth.User": ["username", "is_active", "is_staff", "date_joined", "last_login"],

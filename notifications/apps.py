@@ -37,6 +37,7 @@ class NotificationsConfig(AppConfig):
         from notifications.deliveries import sending
         from notifications.deliveries.writing import job_of
         from notifications.transports.email import Email
+        from notifications.transports.push import Push
         from notifications.transports.webhook import Webhook
 
         everywhere = categories.WAYS
@@ -51,6 +52,6 @@ class NotificationsConfig(AppConfig):
             Category("try", "Trying out", shown=False),
         ):
             categories.declare(category)
-        for transport in (Email(), Webhook()):
+        for transport in (Email(), Push(), Webhook()):
             transports.register(transport)
             jobs.register(job_of(transport), partial(sending.work_off, transport.name), queue="delivery", every=5)

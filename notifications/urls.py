@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, path
 
-from notifications import desktop_views, item_views, preference_views, views, way_views
+from notifications import desktop_views, item_views, preference_views, push_views, views, way_views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/", views.inbox_page, name="inbox"),
@@ -36,5 +36,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("preferences/webhook/", preference_views.webhook, name="preferences-webhook"),
     path("preferences/test/", preference_views.send_test, name="preferences-test"),
     path("preferences/devices/<int:pk>/remove/", preference_views.remove_device, name="preferences-device"),
+    path("push/key/", push_views.key, name="push-key"),
+    path("push/subscribe/", push_views.subscribe, name="push-subscribe"),
+    path("push/unsubscribe/", push_views.unsubscribe, name="push-unsubscribe"),
     path("unsubscribe/<str:token>/", preference_views.unsubscribe, name="unsubscribe"),
 ]

@@ -91,6 +91,8 @@ def _note(transport: Transport[Any], delivery: Delivery, future: Future[Accepted
         accepted = future.result()
     except NotSent as error:
         leasing.fail(delivery, str(error), now=now, permanent=error.permanent, after=error.after)
+        if error.gone:
+            transport.forget(error.gone)
     except Exception:
         # A transport's own mistake: its other deliveries go on, and this one is tried again.
         logger.exception("The transport %s broke.", transport.name)

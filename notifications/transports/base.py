@@ -15,11 +15,14 @@ A = TypeVar("A")
 
 
 class NotSent(Exception):
-    """It was not accepted. `permanent`: it never will be; else again later, not before `after` seconds. The text is kept and shown."""
+    """It was not accepted. `permanent`: it never will be; else again later, not before `after` seconds. The text is kept and shown.
 
-    def __init__(self, why: str, *, permanent: bool = False, after: float | None = None) -> None:
+    gone: addresses that the other side said are none any more.
+    """
+
+    def __init__(self, why: str, *, permanent: bool = False, after: float | None = None, gone: Collection[Any] = ()) -> None:
         super().__init__(why)
-        self.permanent, self.after = permanent, after
+        self.permanent, self.after, self.gone = permanent, after, gone
 
 
 @dataclass(frozen=True, slots=True)
