@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
-from tests.chaos import faults, plays_clients, plays_processes, plays_services
+from tests.chaos import faults, plays_clients, plays_processes, plays_room, plays_services
 from tests.chaos.proxy import proxy
 from tests.chaos.stage import Scene, Services, Stage, open_stage
 
@@ -90,4 +90,5 @@ ROWS = (
     Row(17, "two beats, and none for three hours", None, waits_for="schedules"),
     Row(18, "rights taken in mid-stream and in mid-replay", plays_clients.rights_taken, repairs=False),
     Row(19, "soak with churn", plays_processes.soak),
+    Row(20, "a room of 20 who chat, web processes and Redis killed", plays_room.room_killed),
 )
