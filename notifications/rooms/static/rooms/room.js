@@ -114,6 +114,10 @@ showPeople.addEventListener("click", () => {
   people.popover = "auto"; // light dismiss, Escape, and the focus comes back
   people.showPopover();
 });
+// The bar is outside of what the panel's width is measured by: it shows the button wherever the panel does not fit.
+const fit = () => (showPeople.hidden = !people.popover && getComputedStyle(people).display !== "none");
+addEventListener("resize", fit);
+fit();
 people.addEventListener("toggle", ({ newState }) => {
   showPeople.setAttribute("aria-expanded", newState === "open");
   if (newState === "closed") people.popover = null;
