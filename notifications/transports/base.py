@@ -44,6 +44,13 @@ class Parcel(Generic[A]):
         """Where a click leads: through us, so that it counts as read."""
         return settings.BASE_URL + reverse("inbox-open", args=[self.notification.pk])
 
+    @property
+    def buttons(self) -> list[tuple[str, str]]:
+        """The notification's own buttons: label and where each leads, through us too."""
+        labels = [each["label"] for each in self.notification.actions]
+        places = [reverse("inbox-open-action", args=[self.notification.pk, number]) for number in range(1, len(labels) + 1)]
+        return [(label, settings.BASE_URL + place) for label, place in zip(labels, places, strict=True)]
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

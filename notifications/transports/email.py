@@ -71,7 +71,7 @@ def message(parcel: Parcel[str]) -> EmailMultiAlternatives:
     context = {
         "said": said,
         "link": parcel.link,
-        "buttons": [(each["label"], _button(parcel, number)) for number, each in enumerate(said.actions, 1)],
+        "buttons": parcel.buttons,
         "unsubscribe": parcel.unsubscribe,
         "preferences": settings.BASE_URL + reverse("preferences"),
     }
@@ -90,7 +90,3 @@ def message(parcel: Parcel[str]) -> EmailMultiAlternatives:
         made.extra_headers |= {"List-Unsubscribe": f"<{parcel.unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     made.attach_alternative(render_to_string("notifications/mail.html", context), "text/html")
     return made
-
-
-def _button(parcel: Parcel[str], number: int) -> str:
-    return settings.BASE_URL + reverse("inbox-open-action", args=[parcel.notification.pk, number])

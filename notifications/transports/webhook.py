@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from django.db.models import QuerySet
 
 from core.outbound import OutboundFailed, OutboundRefused, Response, fetch
+from notifications import texts
 from notifications.models import Priority
 from notifications.models import Webhook as WebhookRow
 from notifications.transports.base import Accepted, NotSent, Parcel, Transport
@@ -37,7 +38,8 @@ class Webhook(Transport[WebhookRow]):
         return {row.user_id: row for row in WebhookRow.objects.filter(user__in=users)}
 
     def send(self, parcel: Parcel[WebhookRow]) -> Accepted:
-        body = json.dumps(plain(parcel), ensure_ascii=False, separators=(",", ":")).encode()
+        made = (slack if parcel.address.shape == "slack" else plain)(parcel)
+        body = json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode()
         headers = {"content-type": "application/json"} | signed(body, id=parcel.id, secret=parcel.address.secret, at=int(time.time()))
         response = post(parcel.address.url, body, headers)
         if response.ok:
@@ -76,6 +78,30 @@ def plain(parcel: Parcel[Any]) -> dict[str, Any]:
         "at": parcel.arrived_at.isoformat(),
         "inbox_url": parcel.link,
     }
+
+
+def slack(parcel: Parcel[Any]) -> dict[str, Any]:
+    """The same as Slack's incoming webhooks take it, and Mattermost's and Discord's (/slack).
+
+    All of it is plain text: in Slack's own markup a title could call everybody in a channel.
+    """
+    said = parcel.notification
+    blocks: list[dict[str, Any]] = [{"type": "header", "text": _text(said.title, most=150)}]
+    if said.words:
+        blocks.append({"type": "section", "text": _text(said.words, most=3000)})
+    elements = [
+        {"type": "button", "text": _text(label, most=75), "url": address} for label, address in [("Open", parcel.link), *parcel.buttons]
+    ]
+    blocks.append({"type": "actions", "elements": elements})
+    return {"text": _escaped(said.title), "blocks": blocks}
+
+
+def _text(text: str, *, most: int) -> dict[str, Any]:
+    return {"type": "plain_text", "text": texts.excerpt(text, limit=most), "emoji": False}
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def new_secret() -> str:

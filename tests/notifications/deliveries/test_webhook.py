@@ -59,6 +59,30 @@ def test_it_is_posted_as_signed_json(hook: Receiver, anna: Any, clock: Clock, se
     assert is_signed(received, secret) and not is_signed(received, module.new_secret())
 
 
+def test_in_slacks_shape_it_is_text_and_blocks_and_calls_nobody(hook: Receiver, anna: Any, clock: Clock, settings: Any):
+    settings.BASE_URL = "https://signalbox.example.org"
+    preferences.set_webhook(anna, f"{hook.url}/services/T0/B0/x", "slack")
+    sent = actions.notify(
+        anna, title="<!channel> is & was down", body="<@U1> *loud* <https://evil.example|here>\n" + "x" * 3500,
+        actions=[{"label": "Acknowledge", "url": "/dashboards/a/"}],
+    )  # fmt: skip
+    assert post(clock).state == "done"
+    said = json.loads(hook.requests[0].body)
+    assert said["text"] == "&lt;!channel&gt; is &amp; was down"
+    header, section, buttons = said["blocks"]
+    assert header == {"type": "header", "text": {"type": "plain_text", "text": "<!channel> is & was down", "emoji": False}}
+    assert section["text"]["type"] == "plain_text" and len(section["text"]["text"]) == 3000
+    link = f"https://signalbox.example.org/inbox/{sent.id}/open/"
+    assert [(one["text"]["text"], one["url"]) for one in buttons["elements"]] == [("Open", link), ("Acknowledge", f"{link}1/")]
+
+
+def test_without_a_body_there_is_no_section(hook: Receiver, anna: Any, clock: Clock):
+    preferences.set_webhook(anna, f"{hook.url}/services/T0/B0/x", "slack")
+    actions.notify(anna, title="Hello")
+    post(clock)
+    assert [block["type"] for block in json.loads(hook.requests[0].body)["blocks"]] == ["header", "actions"]
+
+
 def test_sent_twice_it_has_the_same_id(hook: Receiver, anna: Any, clock: Clock):
     hook.answers = [Answer(500), Answer(200)]
     actions.notify(anna, title="Hello")
