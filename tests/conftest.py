@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 from core import jobs
+from core.delivery.broker import broker
 from tests.support import machine, servers
 
 
@@ -35,6 +36,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def no_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The application would begin to sweep for due jobs at its first request, in a thread that outlives the test."""
     monkeypatch.setattr(jobs, "sweep_here", lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def no_timers() -> None:
+    """A timer that the test before left is not this one's: the same name of a channel, another database."""
+    broker._timers = {}
 
 
 # People

@@ -96,6 +96,10 @@ class Broker:
             loop = self._started()
             loop.call_soon_threadsafe(self._set_timers, dict(due))
 
+    def rings_later(self, channel: str) -> bool:
+        """Whether a timer of this process will number this paced channel: whatever has committed by now is then numbered with it."""
+        return channel in self._timers
+
     def flush(self, seconds: float) -> None:
         """Give what is queued that long to go out: a short-lived process calls this as it ends."""
         if self._loop is None or self._queue is None:
