@@ -10,8 +10,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from notifications import delivery_admin, policy
+from notifications.broadcasts import actions as broadcasts
 from notifications.broadcasts import console
-from notifications.models import Broadcast, Notification, Schedule
+from notifications.models import Broadcast, Notification, Recurrence, Schedule
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -86,6 +87,34 @@ class NotificationAdmin(ReadOnly):
     list_select_related = ("sender",)
     search_fields = ("title", "key")
     ordering = ("-id",)
+
+
+@admin.register(Recurrence)
+class RecurrenceAdmin(ReadOnly):
+    """Made on the console's page; switched on and off here."""
+
+    list_display = ("title", "crontab", "enabled", "next_at", "sender", "reason")
+    list_select_related = ("crontab", "sender")
+    ordering = ("-id",)
+    actions = ("switch_on", "switch_off")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return policy.may_broadcast(request.user)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return policy.may_broadcast(request.user)
+
+    @admin.action(description="Switch on", permissions=["view"])
+    def switch_on(self, request: HttpRequest, chosen: Any) -> None:
+        self._switch(request, chosen, on=True)
+
+    @admin.action(description="Switch off", permissions=["view"])
+    def switch_off(self, request: HttpRequest, chosen: Any) -> None:
+        self._switch(request, chosen, on=False)
+
+    def _switch(self, request: HttpRequest, chosen: Any, *, on: bool) -> None:
+        switched = sum(broadcasts.switch(one, on=on, by=request.user) for one in chosen)
+        messages.success(request, f"Switched {'on' if on else 'off'}: {switched}.")
 
 
 @admin.register(Schedule)

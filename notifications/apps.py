@@ -25,6 +25,7 @@ class NotificationsConfig(AppConfig):
         progress.reports.connect(runs.show)
         jobs.register("notifications_due", actions.work_off_due, queue="delivery", every=5)
         jobs.register("broadcasts_due", broadcasts.work_off_due, queue="bulk", every=5)
+        jobs.register("broadcasts_recurring", broadcasts.work_off_recurring, queue="delivery", every=5)
         jobs.register("broadcast_figures", broadcasts.measure_watched, queue="live", every=2)
         jobs.register("hourly_broadcast", schedules.send_hourly, queue="delivery", cron="0 * * * *", enabled=False)
 

@@ -1,18 +1,26 @@
 """Beat's timetable: a row for every job with an `every` or a `cron`, written at migrate and switched in the admin: docs/jobs.md."""
 
 import logging
+import os
+import secrets
+import socket
 import time
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, transaction
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 from django_celery_beat.schedulers import DatabaseScheduler
 
-from core import health, jobs
+from core import health, jobs, leases
 
 logger = logging.getLogger(__name__)
 
 HEARTBEAT = 5.0
+LEASE_NAME = "beat"
+LEASE = 15  # seconds
+STANDBY = 2.0  # seconds between two looks of a beat that stands by
 
 
 def sync() -> int:
@@ -52,16 +60,59 @@ def _when(job: jobs.Job) -> dict[str, Any]:
 
 
 class Scheduler(DatabaseScheduler):  # type: ignore[misc]
-    """django-celery-beat's scheduler, which also says that it lives."""
+    """django-celery-beat's scheduler, of which one works at a time: it holds a lease in the database, and says that it lives.
 
+    Any number of beats may run. When the one that works ends, the next takes over at once; when it was killed or stopped, within LEASE.
+    """
+
+    sync_every = LEASE  # what ran when is written as often, so that whoever takes over does not run it again
     _said_at = float("-inf")
+    _leads = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.holder = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
+        super().__init__(*args, **kwargs)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
+        if not self._may_work():
+            return STANDBY
         wait: float = super().tick(*args, **kwargs)
         if time.monotonic() - self._said_at >= HEARTBEAT:
             self._said_at = time.monotonic()
             self._say_alive()
         return min(wait, HEARTBEAT)
+
+    def close(self) -> None:
+        super().close()
+        if self._leads:
+            with suppress(DatabaseError):  # it runs out by itself
+                leases.give_up(LEASE_NAME, holder=self.holder)
+
+    def sync(self) -> None:
+        # What another one did since would be overwritten.
+        if self._leads:
+            super().sync()
+
+    def _may_work(self) -> bool:
+        try:
+            leads = leases.take(LEASE_NAME, holder=self.holder, seconds=LEASE)
+        except DatabaseError as error:
+            logger.warning("Beat waits for the database: %s", type(error).__name__)
+            return False
+        if leads != self._leads:
+            logger.warning("This beat works from now on." if leads else "Another beat works; this one stands by.")
+            self._dirty.clear()
+            if leads:
+                self._start_afresh()
+        self._leads = leads
+        return leads
+
+    def _start_afresh(self) -> None:
+        """Read when everything last ran: another one did it until now."""
+        self._schedule = self.all_as_schedule()
+        self._initial_read, self._last_full_sync = False, datetime.now()
+        self._heap: list[Any] = []
+        self._heap_invalidated = True
 
     def _say_alive(self) -> None:
         try:

@@ -10,9 +10,10 @@ from django.contrib.auth.models import Group, Permission
 
 from notifications import actions, audiences, conditions, policy, texts
 from notifications.audiences import Audience
+from notifications.broadcasts import actions as broadcasts
 from notifications.conditions import HOWS, Condition
 from notifications.errors import BadNotification
-from notifications.models import Broadcast, Priority
+from notifications.models import Broadcast, Priority, Recurrence
 
 ROWS = 3  # of conditions
 AUDIENCES = (
@@ -49,6 +50,11 @@ class Compose(forms.Form):
     send_at = forms.DateTimeField(
         required=False, label="Send at (UTC)", help_text="Empty: now.", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
     )
+    repeats = forms.CharField(
+        required=False, max_length=200, label="Repeats",
+        help_text="Empty: never. Else five fields: minute, hour, day of month, month, day of week, as in 0 9 * * mon-fri.",
+    )  # fmt: skip
+    zone = forms.CharField(required=False, max_length=64, initial="UTC", label="in the time zone")
     intent = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
     def __init__(self, *given: Any, **named: Any) -> None:
@@ -80,7 +86,7 @@ class Compose(forms.Form):
 
     @property
     def times(self) -> list[forms.BoundField]:
-        return [self["send_at"]]
+        return [self[name] for name in ("send_at", "repeats", "zone")]
 
     @property
     def can_narrow(self) -> bool:
@@ -103,6 +109,8 @@ class Compose(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         part = cleaned.get("audience", "")
+        if cleaned.get("repeats") and cleaned.get("send_at"):
+            self.add_error("repeats", "It repeats, or it goes out at one time: leave one of them empty.")
         if part in _PARTS and part not in self.errors and not cleaned.get(part):
             self.add_error(part, _PARTS[part])
         elif part:
@@ -148,10 +156,13 @@ class Compose(forms.Form):
 
     # --- what becomes of it ---
 
-    def send(self, sender: Any) -> Broadcast:
-        """Send it, once however often this very form arrives. Raises BadNotification."""
+    def send(self, sender: Any) -> Broadcast | Recurrence:
+        """Send it, or plan it for every time it repeats; once however often this very form arrives. Raises BadNotification."""
         said = self.cleaned_data
         policy.check_priority(sender, said["priority"])
+        if said["repeats"]:
+            again = {"zone": said["zone"] or "UTC", "sender": sender, "token": self.token(sender)}
+            return broadcasts.recur(said["meant"], said["repeats"], **self.said(), **again)
         return actions.broadcast(said["meant"], **self.said(), send_at=said["send_at"], sender=sender, token=self.token(sender))
 
     def send_test(self, sender: Any) -> None:

@@ -18,7 +18,7 @@ from notifications.broadcasts import actions, progress
 from notifications.broadcasts.compose import Compose
 from notifications.broadcasts.showing import grouped, progress_html
 from notifications.errors import BadNotification, WrongState
-from notifications.models import Broadcast, Notification, Priority
+from notifications.models import Broadcast, Notification, Priority, Recurrence
 from notifications.rows import Row
 
 SAMPLE = 10
@@ -41,6 +41,9 @@ def compose(request: HttpRequest, context: Mapping[str, Any], sent: Callable[[Br
         try:
             if "_test" not in request.POST:
                 made = form.send(request.user)
+                if isinstance(made, Recurrence):
+                    messages.success(request, f"“{made.title}” goes out next at {made.next_at:%Y-%m-%d %H:%M} UTC, and again after that.")
+                    return HttpResponseRedirect(reverse("admin:signalbox_notifications_recurrence_changelist"))
                 sent(made)
                 return HttpResponseRedirect(reverse(f"{_ADMIN}_progress", args=[made.pk]))
             form.send_test(request.user)

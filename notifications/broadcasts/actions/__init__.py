@@ -6,6 +6,7 @@ pause(made)
 
 from notifications.broadcasts.actions.due import work_off_due
 from notifications.broadcasts.actions.figures import measure_watched
+from notifications.broadcasts.actions.recurring import recur, switch, work_off_recurring
 from notifications.broadcasts.actions.sending import MAX_CHOSEN, broadcast
 from notifications.broadcasts.actions.steering import cancel, pause, resume
 from notifications.broadcasts.actions.writing import ensure_item, ensure_items, write_chunk
@@ -13,5 +14,5 @@ from notifications.broadcasts.recipients import people_of
 
 __all__ = [
     "MAX_CHOSEN", "broadcast", "cancel", "ensure_item", "ensure_items", "measure_watched", "pause",
-    "people_of", "resume", "work_off_due", "write_chunk",
+    "people_of", "recur", "resume", "switch", "work_off_due", "work_off_recurring", "write_chunk",
 ]  # fmt: skip
