@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
@@ -147,6 +147,9 @@ class FanOut:
         # A state channel on which nothing changed for her is no frame, and leaves her cursor where it is.
         silent = not entries and topic.kind.keeps is Keeps.STATE
         frames = [] if silent else topic.frames(subscription, entries, upto=topic.head)
+        if any(entry.broken for entry in entries):
+            self._hub.reading.resync(subscription)
+            return []
         if not personal:
             plans[share] = frames
         return frames
@@ -229,6 +232,13 @@ def _personalise(kind: Kind, key: str, entries: Sequence[Entry], users: set[str]
     for entry in entries:
         assert entry.personal is not None
         asked = users - entry.personal.keys()
-        if asked:
+        if not asked:
+            continue
+        answers: Mapping[str, str] = {}
+        try:
             answers = kind.personalise(entry.event, key, asked)
-            entry.personal |= {user: answers.get(user, "") for user in asked}
+        except DatabaseError:
+            raise
+        except Exception:  # noqa: BLE001 (logged by fail)
+            entry.fail()
+        entry.personal |= {user: answers.get(user, "") for user in asked}

@@ -3,6 +3,7 @@
 Connections of the same form that stand at the same cursor share the bytes of a frame.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -12,27 +13,41 @@ from core.delivery import wire
 from core.delivery.channel import ChannelName, Event, Kind
 from core.delivery.position import Range
 
+logger = logging.getLogger(__name__)
+
 
 class Entry:
     """One event in a hub's memory with what has been rendered of it so far."""
 
-    __slots__ = ("changed_at", "event", "html", "key", "kind", "personal")
+    __slots__ = ("broken", "changed_at", "event", "html", "key", "kind", "personal")
 
     def __init__(self, kind: Kind, key: str, event: Event) -> None:
         self.kind, self.key, self.event = kind, key, event
+        self.broken = False  # cannot be rendered: whoever stands before it starts again from a snapshot
         self.html: dict[str, str] = {}  # language -> fragment
         self.changed_at: dict[str, int] = {}  # language -> offset since which the fragment is the same; state channels
         # user -> her fragment, asked of the kind once per event; None: the event is the same for everybody
         self.personal: dict[str, str] | None = {} if kind.is_personal(event) else None
 
     def fragment(self, language: str) -> str:
-        """The fragment for everybody, rendered on first need."""
+        """The fragment for everybody, rendered on first need; empty where that fails, and the entry is broken."""
+        html = self.html.get(language)
+        if html is None:
+            html = self.html[language] = self._rendered(language)
+        return html
+
+    def _rendered(self, language: str) -> str:
         try:
-            return self.html[language]
-        except KeyError:
             with translation.override(language):
-                html = self.html[language] = self.kind.render(self.event, self.key)
-            return html
+                return self.kind.render(self.event, self.key)
+        except Exception:  # noqa: BLE001 (logged by fail)
+            self.fail()
+            return ""
+
+    def fail(self) -> None:
+        """Call while an exception of the kind is handled: it is logged, and keeps nobody else from anything."""
+        logger.exception("an event of type %s on %s:%s cannot be shown", self.event.type, self.kind.name, self.key)
+        self.broken = True
 
     def fragment_for(self, user: str, language: str) -> str:
         return self.fragment(language) if self.personal is None else self.personal.get(user, "")

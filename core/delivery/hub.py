@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 LINGER = 10.0  # seconds that a channel without subscribers stays joined
 REJOIN = 3600.0  # seconds: the in-memory layer forgets members after a day
 RETRY = 0.5  # seconds after the database failed
+AGAIN = 1.0  # seconds before a task that failed begins again
 
 
 class Hub:
@@ -73,12 +74,15 @@ class Hub:
             return
         self._reset()
         self.loop = broker.hub_loop = loop
-        self.spawn(self._listen())
-        self.spawn(self._forever(self._poll, self.reading.pause))
-        self.spawn(self._forever(self._relay_once, lambda: EVERY * random.uniform(0.8, 1.2)))
-        self.spawn(self.fanout.watch())
-        self.spawn(self.recheck.keep())
-        self.spawn(self.attendance.keep())
+        for work in (
+            self._listen,
+            lambda: self._forever(self._poll, self.reading.pause),
+            lambda: self._forever(self._relay_once, lambda: EVERY * random.uniform(0.8, 1.2)),
+            self.fanout.watch,
+            self.recheck.keep,
+            self.attendance.keep,
+        ):
+            self.spawn(self._lasting(work))
 
     async def stop(self) -> None:
         """End all of the hub's tasks; connections are left as they are."""
@@ -116,6 +120,15 @@ class Hub:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.error("a task of the hub failed", exc_info=task.exception())
+
+    async def _lasting(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run what must not end while we live: should it fail in a way that it does not know, it begins again."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                logger.exception("a lasting task of the hub failed, and begins again")
+            await asyncio.sleep(AGAIN)
 
     async def _forever(self, work: Callable[[], Awaitable[None]], pause: Callable[[], float]) -> None:
         """Repeat work with pauses; a database that is away is waited for, and said once."""
@@ -181,6 +194,8 @@ class Hub:
                 figures.layer_strange.inc()
         except (KeyError, TypeError, ValueError):
             figures.layer_strange.inc()
+        except Exception:  # ours, and none of the layer's: the mailbox stays
+            logger.exception("a message of the channel layer could not be used")
 
     def _rejoin_all(self) -> None:
         self._rejoin_at = time.monotonic() + REJOIN

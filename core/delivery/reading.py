@@ -86,11 +86,11 @@ class Reading:
         if topic.text == AUTHORITY:
             self._hub.recheck.hold(self._hub.connections)  # a gap in authority: everybody is checked
         for subscription in far:
-            self._resync(subscription)
+            self.resync(subscription)
         for waiter in topic.waiters:
             waiter.set()
 
-    def _resync(self, subscription: Subscription) -> None:
+    def resync(self, subscription: Subscription) -> None:
         """Tell a subscriber to start again from a snapshot; she stands at the head from here on."""
         topic, connection = subscription.topic, subscription.connection
         subscription.cursor = topic.head

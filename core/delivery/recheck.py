@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import random
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -19,6 +20,8 @@ from core.delivery.identity import Credential
 
 if TYPE_CHECKING:
     from core.delivery.hub import Hub
+
+logger = logging.getLogger(__name__)
 
 REFUSED_FOR = 60.0  # seconds that a revoked session's hash is refused
 SLICE = 500  # connections in one question
@@ -129,6 +132,10 @@ class Recheck:
                 except DatabaseError:
                     self._held.update(portion)
                     await asyncio.sleep(RETRY)
+                except Exception:
+                    logger.exception("rights cannot be checked")
+                    for connection in portion:  # nobody goes on unchecked, and nobody is held for ever
+                        self._hub.close(connection, 1011)
         finally:
             self._working = False
 

@@ -27,6 +27,7 @@ class LiveClient:
 
     def __post_init__(self) -> None:
         self._to_server: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._resynced: set[str] = set()  # channels whose region is being fetched
         self._news = asyncio.Event()
         self._reads = asyncio.Event()
         self._reads.set()
@@ -71,11 +72,16 @@ class LiveClient:
 
     def _on_frame(self, frame: dict[str, Any]) -> None:
         self.frames.append(frame)
+        if frame.get("signal") == "resync":
+            self._resynced.update(frame["channels"])
         if "from" in frame:
             self._apply(frame)
 
     def _apply(self, frame: dict[str, Any]) -> None:
         epoch, offset = self.positions[frame["channel"]].split(":")
+        if frame["channel"] in self._resynced:  # its region has been fetched by now
+            self._resynced.remove(frame["channel"])
+            epoch, offset = frame["epoch"], frame["from"]
         assert frame["epoch"] == epoch, f"a frame of another epoch: {frame}"
         if frame["to"] <= int(offset):
             return
