@@ -150,6 +150,10 @@ class Histogram(Metric):
         """How many observations one series has."""
         return sum(self._counts.get(self._key(labels), ()))
 
+    def counts(self, **labels: str) -> tuple[int, ...]:
+        """How many observations fell into each bucket; one more than there are bounds."""
+        return tuple(self._counts.get(self._key(labels)) or self._empty())
+
     def _empty(self) -> list[int]:
         return [0] * (len(self.buckets) + 1)
 

@@ -69,7 +69,10 @@ class Process(models.Model):
     id = models.CharField(max_length=32, primary_key=True)
     started_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()
-    figures = models.JSONField(null=True)  # what it does: core/delivery/service.py
+    figures = models.JSONField(null=True)  # what it does, and for whom: core/delivery/report.py
+
+    class Meta:
+        permissions = [("disconnect_people", "Can disconnect people from live pages")]
 
     def __str__(self) -> str:
         return self.id

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from core import errors, health, views
+from core import errors, health, living, views
 from core.api import api
 
 urlpatterns = [
@@ -18,6 +18,8 @@ urlpatterns = [
     path("api/v1/", api.urls),
     re_path(r"^api/", errors.unknown_path),
     path("admin/login/", views.admin_sign_in),
+    path("admin/live/", admin.site.admin_view(living.page), name="admin-live"),
+    path("admin/live/disconnect/", admin.site.admin_view(living.disconnect), name="admin-disconnect"),
     path("admin/", admin.site.urls),
     path("", include("notifications.urls")),
     path("dashboards/", include("dashboard.urls")),

@@ -50,6 +50,11 @@ def recheck_everybody() -> None:
     publish(CHANNEL, "revoked", {"group": "*"})
 
 
+def disconnect(user: Any) -> None:
+    """Close what this person (primary key) has open, everywhere. Pages come back by themselves; who may not, is deactivated instead."""
+    publish(CHANNEL, "revoked", {"disconnect": str(user)})
+
+
 # --- what Django itself tells us ---
 
 _WATCHED = ("password", "is_active", "is_staff", "is_superuser", "username")

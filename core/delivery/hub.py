@@ -31,6 +31,7 @@ from core.delivery.position import Range
 from core.delivery.reading import Reading
 from core.delivery.recheck import Recheck
 from core.delivery.relay import EVERY, Relay
+from core.delivery.report import Report
 from core.delivery.topic import Subscription, Topic, topic_of
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Hub:
         self.counting = Counting(self)
         self.recheck = Recheck(self)
         self.attendance = Attendance(self.id)
+        self.report = Report(self)
 
     # --- life ---
 
@@ -81,6 +83,7 @@ class Hub:
             self.fanout.watch,
             self.recheck.keep,
             self.attendance.keep,
+            self.report.keep,
         ):
             self.spawn(self._lasting(work))
 
@@ -310,6 +313,10 @@ class Hub:
     def of_user(self, user: str) -> Collection[Connection]:
         """The connections of one person in this process."""
         return self._of_user.get(user, ())
+
+    def tabs(self) -> Collection[tuple[str, Collection[Connection]]]:
+        """Everybody who is connected to this process, with his connections."""
+        return self._of_user.items()
 
     def is_crowded(self, address: str) -> bool:
         """Whether an address has as many anonymous connections as it may."""

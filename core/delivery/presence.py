@@ -14,7 +14,6 @@ from urllib.parse import quote
 from django.db import transaction
 from django.db.models.functions import Now
 
-from core.delivery import service
 from core.delivery.channel import ChannelName, Event, EventType, Keeps, Kind, Reader, registry
 from core.delivery.publishing import NewEvent, publish_many
 from core.models import Channel, Presence, Process
@@ -94,11 +93,10 @@ def watched(channels: Iterable[str]) -> set[str]:
 
 
 def refresh(process: str) -> bool:
-    """Keep a process's lease, and its figures; False when it had lapsed and its rows are gone, so that all must be written again."""
-    measured = service.measured()
-    if Process.objects.filter(pk=process).update(expires_at=Now() + LEASE, figures=measured):
+    """Keep a process's lease; False when it had lapsed and its rows are gone, so that all must be written again."""
+    if Process.objects.filter(pk=process).update(expires_at=Now() + LEASE):
         return True
-    Process.objects.create(pk=process, expires_at=Now() + LEASE, figures=measured)
+    Process.objects.create(pk=process, expires_at=Now() + LEASE)
     return False
 
 

@@ -99,6 +99,9 @@ class Recheck:
         """Take one event of `system:authority`."""
         if "session" in data:
             self._close_session(str(data["session"]))
+        elif "disconnect" in data:
+            for connection in list(self._hub.of_user(str(data["disconnect"]))):
+                self._hub.close(connection, 1012, retry_ms=random.randint(200, 3000))
         elif "user" in data:
             self.hold(self._hub.of_user(str(data["user"])))
         elif "channel" in data:

@@ -1,11 +1,12 @@
-"""What this installation does, over all its web processes: each leaves its figures with its lease, every 5 s; here they are put together.
+"""What this installation does, over all its web processes: each leaves its figures in its row, and here they are put together.
 
-A process counts for itself (core/delivery/figures.py), so rates are reckoned where the counters are, between two of its renewals. How many
+A process counts for itself (core/delivery/figures.py), so rates are reckoned where the counters are, between two reports. How many
 events were published is the same question for everybody, whoever published them: how far the outbox's ids have got.
 """
 
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,13 +70,17 @@ _meter = Meter()
 
 
 def measured() -> dict[str, Any]:
-    """This process's figures since it was last asked; only whoever renews its lease asks."""
+    """This process's figures since it was last asked; only its report asks. Blocking: one query."""
     return _meter.look(time.monotonic())
 
 
 def together() -> Service:
     """The figures of all processes whose leases hold. Blocking: one query."""
-    alive = [row or {} for row in Process.objects.filter(expires_at__gt=Now()).values_list("figures", flat=True)]
+    return put_together([row or {} for row in Process.objects.filter(expires_at__gt=Now()).values_list("figures", flat=True)])
+
+
+def put_together(alive: Sequence[Mapping[str, Any]]) -> Service:
+    """The figures that these processes left, as one."""
     lags = sum(row.get("lags", 0.0) for row in alive)
     weighed = sum(row.get("lag", 0.0) * row.get("lags", 0.0) for row in alive)
     return Service(

@@ -68,3 +68,9 @@ def here(context: template.Context, address: str) -> SafeString:
     if path == address:
         return mark_safe(' aria-current="page"')
     return mark_safe(' aria-current="true"' if address != "/" and path.startswith(address) else "")
+
+
+@register.filter
+def milliseconds(seconds: float | None) -> str:
+    """Seconds as `under 5 ms`, as histograms know them: an upper bound; a dash where nothing was measured."""
+    return "–" if seconds is None else f"under {seconds * 1000:g} ms"

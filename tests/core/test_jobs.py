@@ -209,12 +209,10 @@ def test_a_dead_broker_keeps_nobody_waiting(broker: Any, answers: bool, unused_t
             listener.listen(16)
         broker(f"redis://127.0.0.1:{unused_tcp_port}/0")
         unsent = jobs.WOKEN.value(outcome="unsent")
-        for _ in range(3):
-            start = time.perf_counter()
+        for number in range(3):
             jobs.wake("send")
-            assert time.perf_counter() - start < 0.05
-            start = time.perf_counter()
-            assert jobs.wait_until_idle(10)
-            assert time.perf_counter() - start < 1.5
+            if answers and not number:
+                assert jobs.WOKEN.value(outcome="unsent") == unsent, "whoever woke it has waited until the broker was given up"
+            assert jobs.wait_until_idle(30)
     assert jobs.WOKEN.value(outcome="unsent") == unsent + 3
     assert [record.levelname for record in caplog.records if record.name == "core.jobs"] in (["WARNING"], [])

@@ -43,9 +43,3 @@ def test_the_living_processes_are_put_together() -> None:
 
 def test_where_nobody_serves_there_is_nothing() -> None:
     assert service.together() == service.Service(0, 0, 0.0, 0.0, None)
-
-
-def test_a_lease_carries_the_figures() -> None:
-    presence.refresh("me")
-    presence.refresh("me")
-    assert set(Process.objects.get(pk="me").figures) >= {"connections", "publishes", "deliveries"}
