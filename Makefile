@@ -1,7 +1,7 @@
 # Two commands: `make run` starts everything on this machine, `make test` tests everything. README.md says more.
 PYTHON ?= python3
 
-.PHONY: run test lint shots chaos
+.PHONY: run test lint shots chaos bench
 
 run: .venv/.run
 	@exec .venv/bin/python -m core.run
@@ -15,8 +15,12 @@ lint: .venv/.dev
 shots: .venv/.dev
 	@.venv/bin/python -m scripts.shots
 
-chaos: .venv/.dev
+chaos: .venv/.dev node_modules/.package-lock.json
 	@.venv/bin/python -m tests.chaos $(if $(WRITE),--write $(WRITE))
+
+# ROW=fanout measures that one alone; all of them write their table to docs/figures.md.
+bench: .venv/.dev
+	@.venv/bin/python -m tests.bench --write docs/figures.md
 
 .venv/.run: requirements.txt requirements-embedded.txt scripts/venv.sh
 	@PYTHON="$(PYTHON)" bash scripts/venv.sh requirements-embedded.txt

@@ -6,11 +6,11 @@ Rests on `send_receive_event_to_app`, `frames`, `curr_msg_data_type` and `handle
 tests/core/delivery/test_bad_frames.py; and on what `_INSIDES` names, held by tests/core/delivery/test_writers.py.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from core.delivery.writers import Gone
@@ -34,12 +34,22 @@ class QuietWebSockets(WebSocketsSansIOProtocol):
         """Write a built frame straight to the transport, or None when uvicorn's insides are not those that we know."""
         if not _knows(self):
             return None
-        conn, write, is_closing = self.conn, self.transport.write, self.transport.is_closing
+        write, is_closing, waiting = self.transport.write, self.transport.is_closing, self.transport.get_write_buffer_size
+        file = _plain_socket(self.transport)
 
         def write_frame(data: bytes) -> None:
-            if conn.state is not OPEN or self.close_sent or self.disconnected or is_closing():
+            if self.close_sent or is_closing():  # what is lost is closing
                 raise Gone
-            write(data)
+            if file is None or waiting():
+                write(data)
+                return
+            # Nothing waits: the kernel takes it now, without uvloop's list of writers. What it does not take waits as ever.
+            try:
+                taken = os.write(file, data)
+            except OSError:
+                taken = 0  # full, or lost: the transport finds out
+            if taken < len(data):
+                write(data[taken:])
 
         return write_frame
 
@@ -50,10 +60,18 @@ def _knows(protocol: Any) -> bool:
     conn = getattr(protocol, "conn", None)
     return (
         names >= _INSIDES
-        and all(hasattr(protocol, name) for name in ("close_sent", "disconnected", "transport"))
+        and all(hasattr(protocol, name) for name in ("close_sent", "transport"))
         and type(conn) is ServerProtocol
         and not conn.extensions  # compression would have to see every frame
     )
+
+
+def _plain_socket(transport: Any) -> int | None:
+    """The file descriptor behind uvloop's transport of plain TCP; None for any other, whose bytes may not be those of the wire."""
+    if (type(transport).__module__, type(transport).__name__) != ("uvloop.loop", "TCPTransport"):
+        return None
+    found: int = transport.get_extra_info("socket").fileno()
+    return found if found >= 0 else None
 
 
 def _is_text(parts: list[Any]) -> bool:

@@ -126,10 +126,9 @@ class FanOut:
             frames = self._plan(topic, subscription, plans, share)
         for end, text in frames:
             if text:
-                if not connection.outlet.has_room_for(text):
+                if not connection.outlet.offer(text, topic.text, topic.epoch, end):
                     self._hold(connection)
                     return
-                connection.outlet.send_frame(text, topic.text, topic.epoch, end)
                 self._delivered += 1
             subscription.cursor = end
 

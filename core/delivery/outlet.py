@@ -69,6 +69,8 @@ class Outlet:
         self._transport = transport_of(send)
         self._held = gauge_of(self._transport)
         self._shortcut = writer_of(_protocol_of(send))
+        # For outlets that change nothing about how a frame is sent.
+        self._direct = self._shortcut if type(self) is Outlet else None
         self._suspended: asyncio.Task[None] | None = None
         self.failed = False
 
@@ -111,6 +113,20 @@ class Outlet:
             self._shortcut(text.wire)
         except Exception:  # noqa: BLE001 (the client went away: its disconnect message follows)
             self.failed = True
+
+    def offer(self, text: str, channel: str, epoch: str, end: int) -> bool:
+        """Send a frame if there is room for it; False when there is none, and nothing was sent."""
+        if self._direct is not None and self._suspended is None and not self.failed and type(text) is Frame and not self._held():
+            # Nothing waits: what is asked below would all be yes. This is the line that every delivery takes.
+            try:
+                self._direct(text.wire)
+            except Exception:  # noqa: BLE001 (as above)
+                self.failed = True
+            return True
+        if not self.has_room_for(text):
+            return False
+        self.send_frame(text, channel, epoch, end)
+        return True
 
     def send_resync(self, text: str, channel: str, epoch: str, head: int) -> None:
         """Tell the client to start a channel again from a snapshot; it stands at `head` from here on."""

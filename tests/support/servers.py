@@ -184,7 +184,7 @@ class Postgres(Process):
 
 
 @contextmanager
-def start_postgres() -> Iterator[Postgres]:
+def start_postgres(*, fsync: str = "off") -> Iterator[Postgres]:
     """A cluster of its own, by the user `postgres` where we are root (Postgres refuses to run as root)."""
     user = "postgres" if os.getuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="sb-postgres-"))
@@ -195,7 +195,7 @@ def start_postgres() -> Iterator[Postgres]:
     assert initdb and server_program, "apt install postgresql"
     init = [initdb, "-D", str(data), "-U", "signalbox", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
     subprocess.run(init, check=True, capture_output=True, user=user, cwd="/")
-    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(folder), "max_connections": "200", "fsync": "off"}
+    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(folder), "max_connections": "200", "fsync": fsync}
     arguments = [server_program, "-D", str(data), "-p", str(port), *(f"--{name}={value}" for name, value in options.items())]
     server = Postgres(arguments, folder / "log", user=user, port=port)
     try:

@@ -1,0 +1,62 @@
+"""`make bench`: measures us against our goals and our peers, a line per row, its ratio last. Exit 1 where a goal is missed.
+
+ROW=fanout or ROW=fanout,latency    these rows only
+--write <file>                      writes the table with date and machine (make bench writes docs/figures.md when all rows ran)
+
+Every row is a file of rows/, every peer one of peers/; docs/fan-out.md says how it is measured.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+
+from core import frontend
+from tests.bench import figures, page
+from tests.bench.figures import Line
+from tests.bench.lab import Lab, open_lab
+from tests.bench.peers.peer import Missing
+from tests.bench.processes import as_urgent_as_we_are
+from tests.support import machine
+
+ROWS = ("fanout", "latency", "publishes", "connects", "reconnect", "many_channels", "jitter", "big_rooms", "rooms")
+
+
+def main() -> int:
+    lacking = {name: how for name, how in machine.missing().items() if name in {"postgres", "valkey"}}
+    if lacking:
+        print("\n".join(f"NOT RUN: bench needs {name} ({how})" for name, how in lacking.items()))
+        return 1
+    asked = [name for name in os.environ.get("ROW", "").split(",") if name]
+    if unknown := set(asked) - set(ROWS):
+        print(f"There is no row {', '.join(sorted(unknown))}; there is {', '.join(ROWS)}.")
+        return 2
+    as_urgent_as_we_are(os.getpid())
+    with suppress(frontend.NoPackages):  # the peers that need them will be named
+        if not frontend.installed():
+            frontend.install()
+    started, lines = time.monotonic(), []
+    with open_lab() as lab:
+        for name in asked or ROWS:
+            for line in _row(lab, name):
+                lines.append(line)
+                print(line, flush=True)
+    missed = [line for line in lines if not line.is_met]
+    if "--write" in sys.argv and not asked:
+        page.write(Path(sys.argv[sys.argv.index("--write") + 1]), lines)
+    print(f"bench: rows={len(asked or ROWS)} figures={len(lines)} missed={len(missed)} minutes={(time.monotonic() - started) / 60:.1f}")
+    return 1 if missed else 0
+
+
+def _row(lab: Lab, name: str) -> Iterator[Line]:
+    try:
+        yield from import_module(f"tests.bench.rows.{name}").run(lab)
+    except Missing as missing:
+        yield figures.Line(name, "not measured", {"missing": str(missing)})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
