@@ -1,9 +1,13 @@
 """Desktop notifications in Chromium: one of three tabs shows them, and reading anywhere closes them."""
 
+import base64
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.conftest import Demo
@@ -137,3 +141,81 @@ def test_a_blocked_site_says_so_and_what_to_do(demo: Demo, new_page: NewPage) ->
     page.goto("/preferences/device/")
     expect(page.locator("[data-device-says]")).to_contain_text("blocked in the browser")
     expect(page.get_by_role("button", name="Turn on desktop notifications")).to_be_hidden()
+
+
+# A subscription needs the push service of the browser's maker: this one stands in for it.
+PUSH = """(() => {
+  let held = null;
+  const made = (options) => ({
+    options: { applicationServerKey: options.applicationServerKey.buffer ?? options.applicationServerKey },
+    endpoint: "https://fcm.googleapis.com/fcm/send/e2e",
+    toJSON: () => ({ endpoint: "https://fcm.googleapis.com/fcm/send/e2e", keys: { p256dh: "%s", auth: "AAAAAAAAAAAAAAAAAAAAAA" } }),
+    unsubscribe: async () => { held = null; return true; },
+  });
+  PushManager.prototype.subscribe = async (options) => {
+    if (window.refusing) throw new Error("The push service is away.");
+    return (held = made(options));
+  };
+  PushManager.prototype.getSubscription = async () => held;
+})()"""
+
+
+def test_a_browser_is_subscribed_to_web_push_on_a_press_and_unsubscribed_again(demo: Demo, with_desktop: Page) -> None:
+    page = with_desktop
+    point = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    text = base64.urlsafe_b64encode(point).decode().rstrip("=")
+    page.context.add_init_script(PUSH % text)
+    page.context.route("**/push/key/", lambda route: route.fulfill(json={"key": text}))
+    turn_on(page)
+    # What goes wrong is said where it was pressed.
+    page.evaluate("window.refusing = true")
+    page.get_by_role("button", name="Tell me then too").click()
+    expect(page.locator("[data-push-says]")).to_have_text("The push service is away.")
+    page.evaluate("window.refusing = false")
+    page.get_by_role("button", name="Tell me then too").click()
+    expect(page.locator("[data-push-says]")).to_contain_text("by web push too")
+    # The server knows the device now.
+    other = page.context.new_page()
+    other.goto("/preferences/")
+    expect(other.locator("#devices").locator("xpath=../..").get_by_role("button", name="Remove")).to_have_count(1)
+    page.get_by_role("button", name="Only while a page is open").click()
+    expect(page.locator("[data-push-says]")).to_contain_text("nothing is shown")
+    other.reload()
+    expect(other.locator("#devices").locator("xpath=../..").get_by_role("button", name="Remove")).to_have_count(0)
+
+
+def test_what_a_push_brings_is_what_a_page_has_shown_and_makes_no_second_one(demo: Demo, with_desktop: Page) -> None:
+    page = with_desktop
+    turn_on(page)
+    tell(demo, "charlie", "Twice the same", Priority="high")
+    [found] = until(page, lambda all_shown: len(all_shown) == 1)
+    pk, at = (
+        int(found["tag"].removeprefix("n-")),
+        page.evaluate("""async () => {
+      const registration = await navigator.serviceWorker.ready;
+      return (await registration.getNotifications())[0].data.at;
+    }"""),
+    )
+    pushed = {"tag": f"n-{pk}", "title": "Twice the same", "body": "", "url": f"/inbox/{pk}/open/", "at": at, "stays": True, "actions": []}
+    session = page.context.new_cdp_session(page)
+    workers: dict[str, str] = {}
+
+    def known(event: dict[str, Any]) -> None:
+        workers.update({one["scopeURL"]: one["registrationId"] for one in event["registrations"] if not one["isDeleted"]})
+
+    session.on("ServiceWorker.workerRegistrationUpdated", known)
+    session.send("ServiceWorker.enable")
+    while f"{demo.url}/" not in workers:
+        page.wait_for_timeout(50)
+
+    def push(payload: dict[str, Any]) -> None:
+        about = {"origin": demo.url, "registrationId": workers[f"{demo.url}/"], "data": json.dumps(payload)}
+        session.send("ServiceWorker.deliverPushMessage", about)
+
+    def both_pushed(all_shown: list[dict[str, Any]]) -> bool:
+        # Again at each look: the DevTools lose what they deliver to a worker that is just being stopped.
+        push(pushed)
+        push(pushed | {"tag": f"n-{pk + 1}", "title": "Only pushed", "url": f"/inbox/{pk + 1}/open/"})
+        return sorted(one["title"] for one in all_shown) == ["Only pushed", "Twice the same"]
+
+    until(page, both_pushed)

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { idOf, isLoud, payload, standing, tagOf, taken } from "../../notifications/static/notifications/desktop_policy.js";
+import { idOf, isLoud, keyBytes, payload, sameBytes, standing, tagOf, taken } from "../../notifications/static/notifications/desktop_policy.js";
 
 const gone = (id) => `<hx-partial hx-target="#t-${id}" hx-swap="delete"></hx-partial>`;
 const toast = (id) => `<hx-partial hx-target="#toasts" hx-swap="beforeend"><div class="toast" id="t-${id}" data-key="${id}"></div></hx-partial>`;
@@ -35,6 +35,15 @@ test("the desktop shows what the toast shows, and critical ones stay", () => {
 test("a tag names its notification; a foreign one names none", () => {
   assert.equal(idOf(tagOf("12")), "12");
   for (const tag of ["", "12", "n-", "n-x", "n-1 2", "other-3"]) assert.equal(idOf(tag), "");
+});
+
+test("a key is read from base64url, padded or not", () => {
+  assert.deepEqual([...keyBytes("-_8")], [251, 255]);
+  assert.deepEqual([...keyBytes("-_8=")], [251, 255]);
+  assert.equal(keyBytes("").length, 0);
+  assert.ok(sameBytes(keyBytes("-_8"), Uint8Array.of(251, 255)));
+  assert.ok(!sameBytes(keyBytes("-_8"), Uint8Array.of(251)));
+  assert.ok(!sameBytes(keyBytes("-_8"), Uint8Array.of(251, 254)));
 });
 
 test("it is on only where it can be, may be and was wanted", () => {

@@ -22,6 +22,14 @@ export function payload({ key, at, priority, url }, { title, body, buttons }) {
   return { tag: tagOf(key), title, body, url, at: Date.parse(at), stays: priority === "critical", actions };
 }
 
+/** A key as web push writes it (base64url), as bytes. */
+export function keyBytes(text) {
+  const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(plain, (letter) => letter.charCodeAt(0));
+}
+
+export const sameBytes = (one, other) => one.length === other.length && one.every((byte, index) => byte === other[index]);
+
 /** What can be done about desktop notifications here: "unable", "blocked", "off" or "on". */
 export function standing({ able, permission, chosen }) {
   if (!able) return "unable";
