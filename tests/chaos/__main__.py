@@ -9,9 +9,11 @@ DATABASE= SERVER=   only that one
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from core import frontend
 from tests.chaos import report, runner, verdicts
 from tests.chaos.report import Result
 from tests.chaos.rows import ROWS, Row
@@ -29,6 +31,9 @@ def main() -> int:
     if lacking:
         print("\n".join(f"NOT RUN: chaos needs {name} ({how})" for name, how in lacking.items()))
         return 1
+    if not frontend.installed():
+        print("Fetching the front-end packages.", flush=True)
+        frontend.install()
     with runner.services(postgres=True) as services:
         return _self_test(services) if os.environ.get("SELFTEST") == "1" else _rows(services)
 
@@ -41,11 +46,11 @@ def _rows(services: Services) -> int:
         print(f"{row.number:>2} {row.fault} on {result.on}: {'ok' if result.passed else 'FAILED'}", flush=True)
         for sentence in result.explained():
             print(f"   {sentence}", flush=True)
+        if "--write" in sys.argv:  # after every row: a run that is broken off has its table too
+            Path(sys.argv[sys.argv.index("--write") + 1]).write_text(_page(results))
     print("\n" + report.table(results))
     for row in [row for row in _chosen() if row.waits_for]:
         print(f"NOT RUN: row {row.number}, {row.fault} (waits for {row.waits_for})")
-    if "--write" in sys.argv:
-        Path(sys.argv[sys.argv.index("--write") + 1]).write_text(_page(results))
     print(report.last_line(results))
     return 0 if results and all(result.passed for result in results) else 1
 
@@ -67,8 +72,17 @@ def _wanted() -> Iterator[tuple[Row, str, str]]:
                 yield row, *place
 
 
+_WORDS = """Acked: publishes whose transaction committed. Shown: events on clients' screens. Repaired: gaps found by hubs and clients, and
+what relays numbered. Pub p99: a publish with its commit and numbering. Slowest: from the commit to the screen of a client that was
+connected all that time, those of a stopped process included (row 8). Away: the longest that a client was not live. Memory, open
+files and tasks: of one web process, at the start and at the end of the row."""
+
+
 def _page(results: list[Result]) -> str:
-    return f"# What `make chaos` measured\n\n{report.markdown(results)}\n\n`{report.last_line(results)}`\n"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    where = f"{day}, {os.cpu_count()} cores and {memory:.0f} GB, shared by publishers, clients and servers."
+    return f"# What `make chaos` measured\n\n{where}\n\n{_WORDS}\n\n{report.markdown(results)}\n\n`{report.last_line(results)}`\n"
 
 
 def _self_test(services: Services) -> int:
