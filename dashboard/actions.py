@@ -35,9 +35,12 @@ ROUNDS = 5  # how often one writer looks again
 
 @dataclass(frozen=True, slots=True)
 class NewValue:
-    """One value on its way in. `widget` is a Widget or "dashboard-slug/widget-slug"; `at`: None is now, else see values.instant."""
+    """One value on its way in. `widget` is a Widget, "dashboard-slug/widget-slug", or a Target that was read in this very transaction.
 
-    widget: Widget | str
+    `at`: None is now, else see values.instant.
+    """
+
+    widget: Widget | Target | str
     value: object
     at: object = None
     series: str = ""

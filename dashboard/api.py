@@ -14,7 +14,7 @@ from core.errors import Code, Problem, quoted
 from core.tokens import Caller, caller_of
 from dashboard import policy, values, widgets
 from dashboard.actions import NewValue, record_many
-from dashboard.models import Widget
+from dashboard.store import Target
 
 router = Router(tags=["Dashboards"])
 
@@ -84,7 +84,7 @@ def _stored(caller: Caller, body: dict[str, Any]) -> Status[dict[str, int]]:
     return Status(202, {"stored": record_many([value for name, sent in body.items() for value in _read(found[name], sent, now=now)])})
 
 
-def _read(widget: Widget, body: object, *, now: datetime) -> Iterator[NewValue]:
+def _read(widget: Target, body: object, *, now: datetime) -> Iterator[NewValue]:
     """What one widget was sent. In a list, values without a time follow each other by a microsecond: none replaces another."""
     items = body if isinstance(body, list) else [body]
     if not items or len(items) > MOST:
@@ -112,7 +112,7 @@ def _text(value: object, field: str) -> str:
     return value
 
 
-def _shape(widget: Widget) -> str:
+def _shape(widget: Target) -> str:
     kind = widgets.KINDS.get(widget.kind)
     return kind.shape if kind else values.NUMBER_SHAPE
 

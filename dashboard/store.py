@@ -34,6 +34,9 @@ class Target:
     config: Any
 
 
+TARGET = ("pk", "dashboard", "slug", "kind", "revision", "state", "config")  # a Target's fields, as Django's queries name them
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One checked value. `at` is in microseconds."""
@@ -82,16 +85,21 @@ def wanted(target: Target) -> history.Wanted:
 # --- which widget ---
 
 
-def reference(widget: Widget | str) -> int | str:
-    return widget.pk if isinstance(widget, Widget) else widget
+def reference(widget: Widget | Target | str) -> int | str:
+    return widget if isinstance(widget, str) else widget.pk
 
 
-def targets(asked: Iterable[Widget | str]) -> dict[int | str, Target]:
-    """The widgets meant, by what was asked for: freshly read, for an instance may be old. Raises Problem (404) that names near ones."""
-    references = {reference(widget) for widget in asked}
+def targets(asked: Iterable[Widget | Target | str]) -> dict[int | str, Target]:
+    """The widgets meant, by what was asked for: freshly read, for an instance may be old; a Target was read in this transaction.
+
+    Raises Problem (404) that names near ones.
+    """
+    asked = list(asked)
+    given: dict[int | str, Target] = {widget.pk: widget for widget in asked if isinstance(widget, Target)}
+    references = {reference(widget) for widget in asked} - set(given)
     pks = [one for one in references if isinstance(one, int)]
     names = [one for one in references if isinstance(one, str)]
-    found: dict[Any, Target] = {**_targets_by_name(names), **targets_by_pk(pks)}
+    found: dict[Any, Target] = {**given, **_targets_by_name(names), **targets_by_pk(pks)}
     for one in references - set(found):
         raise unknown(str(one), all_names())
     return found
