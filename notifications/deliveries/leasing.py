@@ -10,7 +10,7 @@ from django.db import transaction
 from core.metrics import Counter
 from notifications.models import Delivery
 
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(minutes=2)
 MOST_ATTEMPTS = 9  # with the pauses below: given up after some two hours
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 3600.0
 
