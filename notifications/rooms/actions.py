@@ -1,4 +1,4 @@
-"""What happens in rooms. The only place that publishes on `room:` channels."""
+"""What is said in rooms: docs/rooms.md. With running/actions.py the only place that publishes on their channels."""
 
 import re
 import uuid
