@@ -28,7 +28,7 @@ USAGE = {
     "thresholds": [{"value": 90, "level": "bad"}],
 }
 TRAFFIC = {"unit": "/s", "min": 0, "range": 900, "area": True, "labels": {"publishes": "Published", "deliveries": "Delivered"}}
-USERS = {"model": "auth.User", "figure": "rows", "fields": ["username", "is_staff", "date_joined"], "rows": 5}
+USERS: dict[str, Any] = {"model": "auth.User", "figure": "rows", "fields": ["username", "is_staff", "date_joined"], "rows": 5}
 TILES: tuple[dict[str, Any], ...] = (
     {"slug": "cpu", "kind": "stat", "title": "CPU", "config": PERCENT | {"color": 1}, **SEEN_EVERY},
     {"slug": "memory", "kind": "stat", "title": "Memory", "config": PERCENT | {"color": 2}, **SEEN_EVERY},
@@ -53,7 +53,15 @@ TILES: tuple[dict[str, Any], ...] = (
         "config": {"unit": "%", "warn": 80, "bad": 100},
         "source": ("system", {"figures": ["load"]}),
     },
-    {"slug": "accounts", "kind": "table", "title": "Newest accounts", "columns": 6, "rows": 3, "source": ("model", USERS)},
+    {
+        "slug": "accounts",
+        "kind": "table",
+        "title": "Newest accounts",
+        "columns": 6,
+        "rows": 3,
+        "config": {"columns": USERS["fields"]},
+        "source": ("model", USERS),
+    },
     {
         "slug": "used",
         "kind": "progress",

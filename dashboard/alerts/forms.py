@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.html import escape
 
 from core.errors import Problem
 from dashboard.alerts import audience, reading
@@ -37,7 +38,7 @@ class RuleForm(forms.Form):
     )
     severity = forms.TypedChoiceField(label="How loud", coerce=int, choices=SEVERITIES, initial=2)
     audience = forms.CharField(
-        label="Who is told", required=False, max_length=1000, help_text=f"Editors, when left empty. {audience.SHAPE}"
+        label="Who is told", required=False, max_length=1000, help_text=escape(f"Editors, when left empty. {audience.SHAPE}")
     )
     enabled = forms.BooleanField(label="Switched on", required=False, initial=True)
 
