@@ -11,13 +11,16 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from core import errors
 from core.delivery import presence
 from core.errors import Code, Problem
+from core.shared import Shared
 from dashboard import boards, history, home, policy, values
 from dashboard.models import Dashboard, Favourite, Role, Sample, Widget
 from dashboard.widgets.figures import exact
@@ -26,6 +29,8 @@ MOST_BOARDS = 200
 TABLE_ROWS = 500
 WIDTHS = (50, 4000)
 MOST_POINTS = 50_000
+
+_refetched: Shared[str] = Shared()
 
 
 @require_GET
@@ -87,8 +92,17 @@ def build() -> str:
 @never_cache
 @require_GET
 def board_region(request: HttpRequest, slug: str) -> HttpResponse:
-    """The region of a board alone, for pages that take it anew."""
-    return render(request, "dashboard/_board.html", _region(_live_board(request, slug)))
+    """The region of a board alone, for pages that take it anew; a crowd of them at once is one rendering."""
+    if "Live-Refetch" not in request.headers:
+        return render(request, "dashboard/_board.html", _region(_live_board(request, slug)))
+    pk = policy.dashboard_for_reader(request.user, slug).pk
+    request.live.read(f"dashboard:{pk}")  # type: ignore[attr-defined]
+    at = request.live.position(f"dashboard:{pk}")  # type: ignore[attr-defined]
+
+    def rendered() -> str:
+        return render_to_string("dashboard/_board.html", _region(boards.board(pk, now=timezone.now())), request=request)
+
+    return HttpResponse(_refetched.get((pk, at, get_language()), rendered))
 
 
 def _live_board(request: HttpRequest, slug: str) -> boards.Board:
