@@ -21,7 +21,8 @@ from dashboard.models import AlertDue, AlertRule, Sample, Widget
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 100
+AT_ONCE = 100  # rules in one transaction
+MOST_DUE = 2000  # stretches of values that these have judged at once: after an hour without a worker there are many
 RETRY = timedelta(minutes=1)  # until people are told again whom nobody could tell
 _STANDING = ["state", "since", "judged", "value", "line", "fired", "due_at", "told", "acknowledged_by", "acknowledged_at"]
 
@@ -41,18 +42,23 @@ def judge(*, now: datetime) -> int:
     waiting |= set(AlertRule.objects.filter(enabled=True, due_at__lte=now).values_list("pk", flat=True))
     pks = sorted(waiting)
     for start in range(0, len(pks), AT_ONCE):
-        with transaction.atomic(using=_alias()):
-            _judge_locked(pks[start : start + AT_ONCE], now)
+        is_full = True
+        while is_full:
+            with transaction.atomic(using=_alias()):
+                is_full = _judge_locked(pks[start : start + AT_ONCE], now)
     return len(pks)
 
 
-def _judge_locked(pks: Collection[int], now: datetime) -> None:
+def _judge_locked(pks: Collection[int], now: datetime) -> bool:
+    """Judge these rules by their oldest due values. Whether there may be more of them."""
     rules = list(_locked(pks).filter(enabled=True))
-    due = list(AlertDue.objects.filter(rule__in=[rule.pk for rule in rules]))
+    due = list(AlertDue.objects.filter(rule__in=[rule.pk for rule in rules]).order_by("pk")[:MOST_DUE])
     new, lines = seeing.new_values(due, now=values.microseconds(now)), seeing.lines_of(rules)
     for rule in rules:
         _judge_one(rule, new.get(rule.pk, []), lines[rule.pk], now)
-    AlertDue.objects.filter(pk__in=[one.pk for one in due]).delete()
+    for first in range(0, len(due), 500):
+        AlertDue.objects.filter(pk__in=[one.pk for one in due[first : first + 500]]).delete()
+    return len(due) == MOST_DUE
 
 
 def _judge_one(row: AlertRule, new: list[seeing.Value], lines: dict[int, str], now: datetime) -> None:
@@ -148,7 +154,7 @@ def mute(pk: int, *, until: datetime | None, now: datetime) -> None:
         row = _locked([pk]).get()
         row.muted_until = until
         # Unmuted, what fires is told at once.
-        row.due_at = now if until is None and row.due_at is None else row.due_at
+        row.due_at = now if until is None else row.due_at
         row.save(update_fields=["muted_until", "due_at"])
         _show(row)
         jobs.wake(JOB)

@@ -230,6 +230,14 @@ def test_while_it_is_muted_nobody_is_told_and_then_of_what_still_fires(watch: Wa
     assert watch.waits_until(100).said == ["Alert 2"]
 
 
+def test_what_fires_when_it_is_unmuted_is_told_at_once(watch: Watch) -> None:
+    rule = watch.rule()
+    actions.mute(rule.pk, until=at(100), now=at(0))
+    watch.sees(95).waits_until(10)
+    actions.mute(rule.pk, until=None, now=at(10))
+    assert watch.settles().said == ["Alert 2"]
+
+
 def test_what_came_and_went_while_it_was_muted_is_not_told(watch: Watch) -> None:
     rule = watch.rule()
     actions.mute(rule.pk, until=at(100), now=at(0))
@@ -356,3 +364,19 @@ def test_more_lines_and_stretches_than_one_query_takes(watch: Watch, monkeypatch
         for second in range(7):
             record(watch.widget, 95 if second == 3 else 50, at(second), now=at(7))
     assert watch.waits_until(7).said == ["Resolved 2"]
+
+
+def test_a_flood_in_one_list_is_judged_once_and_whole(watch: Watch) -> None:
+    watch.rule()
+    watch.sees(*((second / 2, 95 if second == 4321 else 50) for second in range(5000)))
+    assert watch.said == ["Resolved 2"] and not AlertDue.objects.exists()
+
+
+def test_what_piled_up_while_no_worker_ran_is_worked_off_in_portions(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actions, "MOST_DUE", 4)
+    watch.rule()
+    for second in range(1, 12):
+        record(watch.widget, 95 if second in (3, 9) else 50, at(second), now=at(second))
+        sequence([watch.board.channel])
+    assert AlertDue.objects.count() == 11
+    assert watch.waits_until(12).said == ["Resolved 2", "Resolved 2"] and not AlertDue.objects.exists()
