@@ -54,7 +54,9 @@ class Compose(forms.Form):
         required=False, max_length=200, label="Repeats",
         help_text="Empty: never. Else five fields: minute, hour, day of month, month, day of week, as in 0 9 * * mon-fri.",
     )  # fmt: skip
-    zone = forms.CharField(required=False, max_length=64, initial="UTC", label="in the time zone")
+    zone = forms.CharField(
+        required=False, max_length=64, initial="UTC", label="Time zone", help_text="Where it repeats: UTC, Europe/Berlin."
+    )
     intent = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
     def __init__(self, *given: Any, **named: Any) -> None:

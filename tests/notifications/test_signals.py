@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core import serializers
 from django.test import Client
 
-from notifications.models import Priority
-from notifications.signals import notify_on
+from notifications.models import Notification, Priority
+from notifications.signals import notify_on, tell_staff_of_new_users
 from tests.notifications.conftest import titles
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +58,34 @@ def test_a_fixture_that_is_loaded_tells_nobody(alice: Any, on_group: Callable[..
         loaded.save()
     assert Group.objects.filter(name="loaded").exists()
     assert titles(alice) == []
+
+
+def test_a_function_may_say_what_is_said_or_nothing(alice: Any) -> None:
+    @notify_on(Group, audience=alice, category="groups")
+    def group_made(group: Group) -> dict[str, Any] | None:
+        return None if group.name == "quiet" else {"title": f"Group {group.name}", "priority": Priority.HIGH}
+
+    try:
+        Group.objects.create(name="quiet")
+        Group.objects.create(name="loud")
+    finally:
+        group_made.disconnect()
+    Group.objects.create(name="later")
+    assert titles(alice) == ["Group loud"]
+    sent = Notification.objects.get()
+    assert (sent.category, sent.priority) == ("groups", Priority.HIGH)
+
+
+def test_the_staff_hears_of_a_new_user_where_that_is_wanted(alice: Any, bob: Any) -> None:
+    end = tell_staff_of_new_users()
+    try:
+        dora = get_user_model().objects.create_user("dora")
+        dora.save()
+    finally:
+        end()
+    get_user_model().objects.create_user("emil")
+    assert (titles(alice), titles(bob), titles(dora)) == (["New user: dora"], [], [])
+    assert Notification.objects.get().url == f"/admin/auth/user/{dora.pk}/change/"
 
 
 def test_a_sign_in_from_another_browser_is_told_once_and_the_first_one_not(alice: Any, bob: Any) -> None:

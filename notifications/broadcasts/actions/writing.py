@@ -23,7 +23,8 @@ def write_chunk(pk: int, *, size: int = 0) -> bool:
     """
     with transaction.atomic():
         # A second worker does not wait here: it has other broadcasts to write, and other jobs to do.
-        made = Broadcast.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=pk, state="sending").first()
+        sending = Broadcast.objects.select_for_update(of=("self",), no_key=True, skip_locked=True).filter(pk=pk, state="sending")
+        made = sending.select_related("notification").first()
         if made is None:
             return False
         last = made.chunks.order_by("-number").first()

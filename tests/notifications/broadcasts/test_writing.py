@@ -19,7 +19,7 @@ from core import jobs
 from notifications.actions import broadcast
 from notifications.broadcasts import actions as broadcasts
 from notifications.broadcasts.actions import due, writing
-from notifications.models import Broadcast, BroadcastChunk, InboxItem
+from notifications.models import Broadcast, BroadcastChunk, Delivery, InboxItem, Preference
 from tests.support import servers
 
 User = get_user_model()
@@ -90,6 +90,18 @@ def test_two_broadcasts_are_written_in_turn(settings: Any, alice: Any) -> None:
     with mock.patch.object(due, "write_chunk", wraps=writing.write_chunk) as written:
         broadcasts.work_off_due()
     assert [call.args[0] for call in written.call_args_list][:4] == [long.pk, short.pk, long.pk, short.pk]
+
+
+@pytest.mark.django_db
+def test_each_chunk_writes_what_is_owed_outside_the_page_once(settings: Any, alice: Any, bob: Any) -> None:
+    """E-mail is off for announcements unless somebody wants it: bob does."""
+    settings.EMAIL_URL, settings.BROADCAST_CHUNK = "console://", 1
+    Preference.objects.create(user=bob, category="broadcast", transport="email", enabled=True)
+    broadcast("all", title="x")
+    broadcasts.ensure_items(bob)
+    broadcasts.work_off_due()
+    broadcasts.work_off_due()
+    assert list(Delivery.objects.values_list("item__user__username", "transport")) == [("bob", "email")]
 
 
 SEND = "from notifications.actions import broadcast; broadcast('all', title='x')"
