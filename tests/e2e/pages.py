@@ -17,6 +17,7 @@ PERSON = {
     "room": "/rooms/lobby/",
     "new-room": "/rooms/new/",
     "echo": "/rooms/echo/",
+    "preferences": "/preferences/",
     "device": "/preferences/device/",
     "sessions": "/accounts/sessions/",
     "password": "/accounts/password_change/",
