@@ -16,6 +16,14 @@ const rule = () => document.querySelector("#messages .new-rule");
 const atBottom = () => innerHeight + scrollY >= document.documentElement.scrollHeight - 48;
 const attends = () => !document.hidden && document.hasFocus() && atBottom();
 
+/** Whether the first unread message is on this page, and not further up than it reaches. */
+const reaches = () => !document.querySelector("#older a") || messages().some((message) => offsetOf(message) <= Number(room.dataset.read));
+
+function inView(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  return top >= 0 && bottom <= innerHeight;
+}
+
 /** Draw the line above the first message of others after an offset; none where there is none. */
 function mark(after) {
   rule()?.remove();
@@ -26,6 +34,7 @@ function mark(after) {
 }
 
 function look() {
+  if (rule() && reaches() && inView(rule())) jump.hidden = true;
   const newest = Math.max(0, ...messages().map(offsetOf));
   if (attends()) {
     away = Math.max(away, newest);
@@ -58,7 +67,7 @@ document.addEventListener("live:applied", ({ detail }) => {
 
 jump.addEventListener("click", (event) => {
   jump.hidden = true;
-  if (!rule() || offsetOf(messages()[0]) > Number(room.dataset.read) + 1) return; // the first one is further up than this page reaches
+  if (!rule() || !reaches()) return; // the link leads there
   event.preventDefault();
   rule().scrollIntoView({ block: "center" });
   rule().nextElementSibling.querySelector("[data-menu]")?.focus({ preventScroll: true });
