@@ -44,9 +44,9 @@ def main() -> int:
             for line in _row(lab, name):
                 lines.append(line)
                 print(line, flush=True)
+            if "--write" in sys.argv and not asked:
+                page.write(Path(sys.argv[sys.argv.index("--write") + 1]), lines)
     missed = [line for line in lines if not line.is_met]
-    if "--write" in sys.argv and not asked:
-        page.write(Path(sys.argv[sys.argv.index("--write") + 1]), lines)
     print(f"bench: rows={len(asked or ROWS)} figures={len(lines)} missed={len(missed)} minutes={(time.monotonic() - started) / 60:.1f}")
     return 1 if missed else 0
 

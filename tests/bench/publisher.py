@@ -124,16 +124,11 @@ def _unnumbered() -> int:
     return Event.objects.filter(offset__isnull=True).count()
 
 
-def call(*, function: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Call a function of a row's module, `module:name`, in this process."""
-    from importlib import import_module
-
-    module, _, name = function.partition(":")
-    answer: dict[str, Any] = getattr(import_module(module), name)(**given)
-    return answer
-
-
-COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {"publish": publish, "publish_together": publish_together, "publish_many": publish_many, "call": call}
+COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "publish": publish,
+    "publish_together": publish_together,
+    "publish_many": publish_many,
+}
 
 
 def main() -> None:
