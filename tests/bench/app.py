@@ -13,6 +13,7 @@ class BenchConfig(AppConfig):
 
     def ready(self) -> None:
         registry.register(Lines())
+        registry.register(Own())
 
 
 class Lines(Kind):
@@ -27,3 +28,10 @@ class Lines(Kind):
 
     def render(self, event: Event, key: str) -> str:
         return str(event.data["text"])
+
+
+class Own(Lines):
+    """A channel of one person's own: as a room, but nobody else is there."""
+
+    name = "benchown"
+    has_presence = False

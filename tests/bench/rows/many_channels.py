@@ -16,7 +16,7 @@ def run(lab: Lab) -> Iterator[Line]:
     with ExitStack() as stack:
         web = stack.enter_context(lab.web("uvicorn"))
         publisher = stack.enter_context(lab.publisher())
-        channels = [f"bench:u{pk}" for pk, _ in lab.people(SOCKETS)]
+        channels = [f"benchown:{pk}" for pk, _ in lab.people(SOCKETS)]
         clients = stack.enter_context(lab.crowd(web, SOCKETS, [], each=channels, at_once=200))
         clients.call("begin", first=-1)
         start = time.time()
