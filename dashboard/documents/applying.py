@@ -110,8 +110,6 @@ def _check_alert(document: Document, path: str, alert: AlertText, widget: Widget
     silent = alert.condition in (Condition.NO_DATA, Condition.STALE)
     if not silent and not reading.has_numbers(widget.kind):
         raise _problem(document, f"{path}.condition", f"A {widget.kind} has no numbers: an alert on it is for no_data or stale.")
-    if alert.condition == "stale" and not widget.interval:
-        raise _problem(document, path, "An alert for 'stale' needs the widget's `interval`.")
 
 
 # --- saving ---

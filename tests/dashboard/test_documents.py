@@ -67,6 +67,7 @@ def full(stat: Widget, chart: Widget, feed: Widget, gauge: Widget, bars: Widget,
     save_source(Source(widget=gauge, kind="model", config={"model": "auth.User", "figure": "count"}))
     alerts.save_rule(AlertRule(widget=stat, name="Long", condition="outside", low=0.5, high=90, pending_seconds=5, audience=["owner"]))
     alerts.save_rule(AlertRule(widget=feed, name="Silent", condition="no_data", pending_seconds=60, severity=3))
+    alerts.save_rule(AlertRule(widget=chart, name="Old", condition="stale"))  # how often values come may be learnt
     record(stat, 42, at(0))
     return stat
 
@@ -214,7 +215,6 @@ BAD: list[tuple[str, int, str]] = [
     (W + "  source:\n    kind: model\n    config: {model: auth.User, figure: sum, field: password}\n", 8, ""),
     (W + "  alerts:\n  - {name: x, condition: above}\n", 7, "needs `high`"),
     (W + "  alerts:\n  - {name: x, condition: no_data}\n", 7, "needs `pending`"),
-    (W + "  alerts:\n  - {name: x, condition: stale}\n", 7, "needs the widget's `interval`"),
     (W + "  alerts:\n  - name: x\n    condition: outside\n    low: 5\n    high: 5\n", 10, "above `low`"),
     (W + "  alerts:\n  - name: x\n    condition: above\n    high: 1\n    audience: [all]\n", 10, "names nobody"),
     (W.replace("stat", "text") + "  alerts:\n  - {name: x, condition: above, high: 1}\n", 7, "no numbers"),
