@@ -115,7 +115,7 @@ def resolve(audience: object) -> Audience:
         raise BadNotification(f"An audience names somebody: {', '.join(SHAPES)}.", field="audience", allowed=SHAPES)
     if len(words) > MAX_WORDS:
         raise BadNotification(f"An audience is at most {MAX_WORDS} words; a group would do.", field="audience")
-    return _merged(_of_words(words), _of_models(models), _of_queries(queries))
+    return merged(_of_words(words), _of_models(models), _of_queries(queries))
 
 
 def narrowed(meant: Audience, *, conditions: Iterable[Condition] = (), without: Audience | None = None) -> Audience:
@@ -174,7 +174,8 @@ def _sort(audience: object, words: list[str], models: list[Model], queries: list
         )
 
 
-def _merged(*parts: Audience) -> Audience:
+def merged(*parts: Audience) -> Audience:
+    """Everybody who is in any of them."""
     return Audience(
         everybody=any(part.everybody for part in parts),
         staff=any(part.staff for part in parts),
@@ -219,7 +220,7 @@ def _of_words(words: Sequence[str]) -> Audience:
     users = _users_named({name for prefix, name in wanted if prefix in ("user", "")})
     groups = _groups_named({name for prefix, name in wanted if prefix in ("group", "")})
     found = Audience(everybody="all" in words, staff="staff" in words, shown=tuple(word for word in dict.fromkeys(words) if word in _WHOLE))
-    return _merged(found, *(_of_word(prefix, name, users, groups) for prefix, name in wanted))
+    return merged(found, *(_of_word(prefix, name, users, groups) for prefix, name in wanted))
 
 
 def _parted(word: str) -> tuple[str, str]:

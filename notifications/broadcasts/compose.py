@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group, Permission
 from notifications import actions, audiences, conditions, policy, texts
 from notifications.audiences import Audience
 from notifications.broadcasts import actions as broadcasts
+from notifications.broadcasts import names
 from notifications.conditions import HOWS, Condition
 from notifications.errors import BadNotification
 from notifications.models import Broadcast, Priority, Recurrence
@@ -44,6 +45,10 @@ class Compose(forms.Form):
     names = forms.CharField(
         required=False, max_length=20_000, label="Names", widget=forms.Textarea(attrs={"rows": 3}),
         help_text="User names, group:ops, perm:app.codename; parted by commas or lines.",
+    )  # fmt: skip
+    file = forms.FileField(
+        required=False, label="Or a CSV file", help_text="User names in the first column, or in one headed username; UTF-8.",
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv,text/plain"}),
     )  # fmt: skip
     without_groups = forms.ModelMultipleChoiceField(queryset=Group.objects.order_by("name"), required=False, label="But not these groups")
     without = forms.CharField(required=False, max_length=20_000, label="And not", help_text="The same words, as in bob, perm:app.codename.")
@@ -80,7 +85,7 @@ class Compose(forms.Form):
     @property
     def parts(self) -> list[forms.BoundField]:
         """What belongs to one choice of audience each."""
-        return [self[name] for name in ("groups", "permission", "names")]
+        return [self[name] for name in ("groups", "permission", "names", "file")]
 
     @property
     def exceptions(self) -> list[forms.BoundField]:
@@ -113,7 +118,9 @@ class Compose(forms.Form):
         part = cleaned.get("audience", "")
         if cleaned.get("repeats") and cleaned.get("send_at"):
             self.add_error("repeats", "It repeats, or it goes out at one time: leave one of them empty.")
-        if part in _PARTS and part not in self.errors and not cleaned.get(part):
+        if part == "names" and cleaned.get("file"):
+            cleaned["meant"] = self._meant()
+        elif part in _PARTS and part not in self.errors and not cleaned.get(part):
             self.add_error(part, _PARTS[part])
         elif part:
             cleaned["meant"] = self._meant()
@@ -121,7 +128,9 @@ class Compose(forms.Form):
 
     def _meant(self) -> Audience | None:
         """The audience as it was chosen; None where a field of it is wrong, which then says so."""
-        base = self._read(self._base, field=self.cleaned_data["audience"])
+        chosen = self.cleaned_data["audience"]
+        from_file = chosen == "names" and self.cleaned_data.get("file")
+        base = self._read(self._named if from_file else self._base, field="file" if from_file else chosen)
         without = self._read(self._without, field="without")
         where = [one for number in range(ROWS) if (one := self._condition(number)) is not None]
         if base is None or any(name in self.errors for name in ("without", *(f"value_{number}" for number in range(ROWS)))):
@@ -144,6 +153,12 @@ class Compose(forms.Form):
             one = said["permission"]
             return audiences.resolve(f"perm:{one.content_type.app_label}.{one.codename}")
         return audiences.resolve(_words(said["names"]) if chosen == "names" else chosen)
+
+    def _named(self) -> Audience:
+        """The people of the file, and those who are named beside it."""
+        found = names.read(self.cleaned_data["file"])
+        words = _words(self.cleaned_data["names"])
+        return audiences.merged(found, audiences.resolve(words)) if words else found
 
     def _without(self) -> Audience | None:
         left_out: list[Any] = [*self.cleaned_data.get("without_groups", ()), *_words(self.cleaned_data.get("without", ""))]

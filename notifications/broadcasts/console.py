@@ -22,6 +22,7 @@ from notifications.models import Broadcast, Notification, Priority, Recurrence
 from notifications.rows import Row
 
 SAMPLE = 10
+_NOT_WHOM = {"title", "body", "url", "priority", "send_at", "repeats", "zone"}
 _KEY_LIMIT = 2**63
 _ADMIN = "admin:signalbox_notifications_broadcast"
 
@@ -67,7 +68,7 @@ def preview(request: HttpRequest) -> HttpResponse:
 def count(request: HttpRequest) -> HttpResponse:
     """How many people are meant, ten of them, and what the button says."""
     check(request)
-    return render(request, "notifications/console/_audience.html", {"count": _counted(Compose(request.POST)), "swap": True})
+    return render(request, "notifications/console/_audience.html", {"count": _counted(Compose(request.POST, request.FILES)), "swap": True})
 
 
 def _preview(said: Mapping[str, str]) -> dict[str, Any]:
@@ -90,7 +91,12 @@ def _counted(form: Compose) -> dict[str, Any]:
     form.is_valid()
     meant = form.cleaned_data.get("meant")
     if meant is None:
-        wrong = [str(error) for name, found in form.errors.items() if name not in ("title", "body", "url", "send_at") for error in found]
+        wrong = [
+            str(error)
+            for name, found in form.errors.items()
+            if name not in ("title", "body", "url", "send_at", "repeats", "zone")
+            for error in found
+        ]
         return {"wrong": " ".join(wrong[:3]) or "Choose whom it is for."}
     try:
         return _people(meant)
