@@ -105,9 +105,12 @@ def write(process: str, tabs: Mapping[Place, int]) -> None:
     with transaction.atomic():
         _lock(place[0] for place in tabs)
         before = _here(tabs)
-        gone = [place for place, count in tabs.items() if not count]
-        for channel, who in gone:
-            Presence.objects.filter(process_id=process, channel=channel, who=who).delete()
+        gone: dict[str, list[str]] = defaultdict(list)
+        for (channel, who), count in tabs.items():
+            if not count:
+                gone[channel].append(who)
+        for channel, names in gone.items():
+            Presence.objects.filter(process_id=process, channel=channel, who__in=names).delete()
         Presence.objects.bulk_create(
             [Presence(process_id=process, channel=channel, who=who, tabs=count) for (channel, who), count in tabs.items() if count],
             update_conflicts=True,

@@ -308,7 +308,7 @@ def open_stage(services: Services, scene: Scene, *, data: Path | None = None) ->
         stage.start_webs(webs)
         stage.silences.append(Silence(STRANGER, CLUB, 0.0))
         stage.swarm.start(crowd(setting, people[:-1], people[-1], size=scene.crowd))
-        wait_until(lambda: stage.swarm.all_live, described="every client live", patience=30, log=stage.webs[0].log)
+        wait_until(lambda: stage.swarm.all_live, described="every client live", patience=90, log=stage.webs[0].log)
         stage.monitor = Monitor(stage.webs)
         stack.enter_context(stage.monitor.running())
         yield stage
