@@ -14,7 +14,8 @@ from notifications.models import InboxItem
 PAGE = 30
 PANEL = 10
 MAX_QUERY = 200
-TABS = {"all": "All", "unread": "Unread", "snoozed": "Snoozed", "archived": "Archived"}
+TABS = {"all": "All", "unread": "Unread", "alert": "Alerts", "mention": "Mentions", "snoozed": "Snoozed", "archived": "Archived"}
+BY_CATEGORY = ("alert", "mention")  # tabs that are a category
 _IS = ("unread", "read", "unseen", "seen")
 _IS_TAB = ("snoozed", "archived")  # `is:` words that are a tab
 
@@ -91,6 +92,8 @@ def matching(items: QuerySet[InboxItem], query: Query) -> QuerySet[InboxItem]:
 
 
 def _narrowed(items: QuerySet[InboxItem], query: Query) -> QuerySet[InboxItem]:
+    if query.tab in BY_CATEGORY:
+        items = items.filter(notification__category=query.tab)
     if query.tab == "unread" or query.unread:
         items = items.filter(read_at=None)
     if query.read:
@@ -124,10 +127,12 @@ def unread_among(user: Any, ids: Collection[int], *, now: datetime) -> list[int]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the badge (unseen) and the rail (unread) say."""
+    """What the badge (unseen), the rail and the tabs (unread) say."""
 
     unseen: int = 0
     unread: int = 0
+    alert: int = 0
+    mention: int = 0
 
 
 def counts(users: Collection[str], *, now: datetime) -> Mapping[str, Counts]:
@@ -135,9 +140,16 @@ def counts(users: Collection[str], *, now: datetime) -> Mapping[str, Counts]:
     keys = {user: key for user in users if (key := key_of(user)) is not None}
     waiting = visible(InboxItem.objects.filter(user__in=list(keys.values()), read_at=None, archived_at=None), now=now)
     # count(column) leaves NULLs out: what is read is seen, so that unseen is unread less what was seen.
-    found = waiting.order_by().values("user_id").annotate(unread=Count("pk"), seen=Count(F("seen_at")))
-    by_key: dict[Any, Counts] = {row["user_id"]: Counts(unseen=row["unread"] - row["seen"], unread=row["unread"]) for row in found}
+    each = waiting.order_by().values("user_id")
+    found = each.annotate(unread=Count("pk"), seen=Count(F("seen_at")), alert=_in_category("alert"), mention=_in_category("mention"))
+    by_key: dict[Any, Counts] = {
+        row["user_id"]: Counts(row["unread"] - row["seen"], row["unread"], row["alert"], row["mention"]) for row in found
+    }
     return {user: by_key.get(keys.get(user), Counts()) for user in users}
+
+
+def _in_category(name: str) -> Count:
+    return Count("pk", filter=Q(notification__category=name))
 
 
 def key_of(user: str) -> Any:

@@ -113,11 +113,14 @@ _STATES: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def counts_html(counts: inbox.Counts) -> str:
-    """The fragment that sets the badge, the rail's number and the inbox's own wherever they are."""
+    """The fragment that sets the badge, the rail's number and the inbox's tabs wherever they are."""
     context = {"unseen": counts.unseen, "unread": counts.unread}
-    parts = {name: get_template(f"notifications/_{name}.html").render(context) for name in ("badge", "rail_count", "tab_count")}
-    targets = {"badge": "#badge", "rail_count": "#rail-inbox", "tab_count": "#inbox-unread"}
-    return "".join(f'<hx-partial hx-target="{targets[name]}" hx-swap="outerHTML">{html}</hx-partial>' for name, html in parts.items())
+    parts = {"#badge": get_template("notifications/_badge.html").render(context)}
+    parts["#rail-inbox"] = get_template("notifications/_rail_count.html").render(context)
+    tab = get_template("notifications/_tab_count.html")
+    for name in ("unread", *inbox.BY_CATEGORY):
+        parts[f"#inbox-{name}"] = tab.render({"name": name, "count": getattr(counts, name)})
+    return "".join(f'<hx-partial hx-target="{target}" hx-swap="outerHTML">{html}</hx-partial>' for target, html in parts.items())
 
 
 class AudienceKind(Kind):

@@ -68,10 +68,9 @@ def inbox_context(request: HttpRequest, *, after: tuple[datetime, int] | None = 
         "items": mark_safe("".join(rows.item(row) for row in shown)),
         "query": query,
         "asked": asked,
-        "tabs": [(name, words, name == query.tab) for name, words in inbox.TABS.items()],
-        "unread": shell_counts(request).unread,
+        "tabs": [(name, words, name == query.tab, getattr(shell_counts(request), name, None)) for name, words in inbox.TABS.items()],
         # New arrivals are put into the lists that they belong to, and into no other.
-        "list_id": "inbox-list" if query.tab in ("all", "unread") and not query.filters else "inbox-found",
+        "list_id": "inbox-list" if query.tab not in ("snoozed", "archived") and not query.filters else "inbox-found",
         "address": f"{reverse('inbox-list')}?{urlencode(parameters)}",
         "read_all": f"{reverse('inbox-read-all')}?{urlencode(parameters)}",
         "bulk": _bulk_button(query, parameters),

@@ -117,10 +117,35 @@ def test_tabs_and_filters_narrow_the_list(alice: Any, browser_of: Browser) -> No
     assert listed(q="backup is:unread") == []
 
 
+def test_alerts_and_mentions_have_tabs_with_what_is_unread_in_them(alice: Any, bob: Any, browser_of: Browser) -> None:
+    for category in ("alert", "alert", "mention", "deploy"):
+        notify(alice, title=f"A {category}", category=category)
+    notify(bob, title="Not hers", category="alert")
+    browser = browser_of(alice)
+
+    def listed(tab: str) -> tuple[set[str], str]:
+        page = text(browser.get("/inbox/", {"tab": tab}))
+        found = page.partition('class="rows" id="inbox-list"')[2].partition("</ol>")[0]
+        return {name for name in ("alert", "mention", "deploy") if f">A {name}<" in found}, page
+
+    assert listed("alert")[0] == {"alert"}
+    assert listed("mention")[0] == {"mention"}
+    assert listed("all")[0] == {"alert", "mention", "deploy"}
+    # Arrivals are put into these lists too: the style sheet shows a tab its own.
+    assert 'data-tab="mention"' in listed("mention")[1]
+    for tab, count in (("unread", "4"), ("alert", "2"), ("mention", "1")):
+        assert f'id="inbox-{tab}" class="num">{count}<' in listed("all")[1]
+    answer = text(browser.post("/inbox/read/?tab=alert", headers=HTMX))
+    assert 'id="inbox-alert" class="num"><' in answer
+    assert 'id="inbox-mention" class="num">1<' in answer
+    assert InboxItem.objects.filter(user=alice, read_at=None).count() == 2
+
+
 def test_new_arrivals_are_put_only_into_lists_they_belong_to(alice: Any, browser_of: Browser) -> None:
     browser = browser_of(alice)
     assert 'id="inbox-list"' in text(browser.get("/inbox/"))
-    assert 'id="inbox-list"' in text(browser.get("/inbox/?tab=unread"))
+    for tab in ("unread", "alert", "mention"):
+        assert 'id="inbox-list"' in text(browser.get(f"/inbox/?tab={tab}"))
     assert 'id="inbox-list"' not in text(browser.get("/inbox/?tab=archived"))
     assert 'id="inbox-list"' not in text(browser.get("/inbox/?q=words"))
 
@@ -240,8 +265,12 @@ def test_home_has_the_newest_and_a_button_to_try_it(alice: Any, browser_of: Brow
 
 
 @pytest.mark.parametrize(
-    "address", ["/inbox/", "/inbox/?tab=archived", "/inbox/?tab=snoozed", "/inbox/?q=number+is:unread", "/inbox/bell/", "/inbox/newest/"]
-)
+    "address",
+    [
+        "/inbox/", "/inbox/?tab=archived", "/inbox/?tab=snoozed", "/inbox/?tab=alert", "/inbox/?q=number+is:unread", "/inbox/bell/",
+        "/inbox/newest/", "/inbox/more/?after=9999999999999999-1", "/inbox/list/?channel=audience:all",
+    ],
+)  # fmt: skip
 def test_a_page_takes_as_many_queries_for_many_items_as_for_one(
     alice: Any, browser_of: Browser, django_assert_num_queries: DjangoAssertNumQueries, address: str
 ) -> None:
@@ -258,3 +287,25 @@ def test_a_page_takes_as_many_queries_for_many_items_as_for_one(
     with django_assert_num_queries(len(one)):
         browser.get(address)
     assert len(one) <= 12
+
+
+@pytest.mark.parametrize("address", ["/inbox/all/read/", "/inbox/all/archived/", "/inbox/all/snoozed/", "/inbox/panel/"])
+def test_changing_all_takes_as_many_queries_for_many_items_as_for_a_few(
+    alice: Any, browser_of: Browser, django_assert_num_queries: DjangoAssertNumQueries, address: str
+) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    browser = browser_of(alice)
+
+    def change(items: int) -> int:
+        for n in range(items):
+            notify(alice, title=f"Number {n}", sender=alice)
+        with CaptureQueriesContext(connection) as queries:
+            browser.post(address, {"for": "hour"}, headers=HTMX)
+        return len(queries)
+
+    change(1)  # what is remembered from then on
+    # More than are pushed one by one, and more than a page of them.
+    assert change(2) == change(actions.states.ROWS_SHOWN) <= 25
+    assert change(2 * actions.states.ROWS_SHOWN) <= 25
