@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core import signing
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
@@ -371,6 +372,33 @@ def test_a_hostile_title_is_only_text(bob: Any, browser_of: BrowserOf) -> None:
     browser.post("/rooms/new/", {"title": "<img src=x onerror=alert(1)>", "slug": "x", "access": "public"})
     for path in ("/rooms/", "/rooms/x/", "/"):
         assert "<img" not in browser.get(path).content.decode()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_name_of_a_room_and_of_a_person_is_only_text(alice: Any, bob: Any, browser_of: BrowserOf, say: Any, text: str) -> None:
+    room = actions.open_room("x", title="calm", access=Room.Access.GUESTS, owner=Person.of_user(alice))
+    Membership.objects.create(room=room, user=bob)
+    say(room, bob, "hello")
+    paths = ("/rooms/", "/rooms/x/", "/rooms/x/settings/", "/rooms/x/latest/")
+    browser = browser_of(alice)
+    calm = [shape(browser.get(path).content.decode()) for path in paths]
+    Room.objects.update(title=text[:80])
+    bob.username = text[:150]
+    bob.save()
+    Message.objects.update(name=text[:150])
+    assert [shape(browser.get(path).content.decode()) for path in paths] == calm
+
+
+def test_a_guest_cannot_take_a_users_name(lobby: Room, alice: Any, browser_of: BrowserOf) -> None:
+    browser = browser_of(None)
+    browser.post("/rooms/lobby/messages/", {"text": "I am alice", "name": "alice", "author": f"user:{alice.pk}"})
+    for ticket in (["user:1", "alice"], [f"user:{alice.pk}", "alice"]):
+        # Signed by somebody else's key, since only ours counts.
+        browser.cookies[people.guest_cookie_name()] = signing.dumps(ticket, key="not ours", salt="signalbox.rooms.guest")
+        browser.post("/rooms/lobby/messages/", {"text": "I am alice"})
+    assert all(message.name.startswith("guest-") and message.author.startswith("guest:") for message in Message.objects.all())
+    number_all()
+    assert 'class="msg guest"' in browser.get("/rooms/lobby/").content.decode()
 
 
 # --- the rest ---
