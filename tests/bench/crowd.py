@@ -14,10 +14,10 @@ Channels = Mapping[str, str | None]  # channel -> position
 
 
 class Child:
-    """A Python module that runs beside the bench, on the clients' core."""
+    """A Python module that runs beside the bench, on the clients' core unless it is what is measured."""
 
-    def __init__(self, module: str, environment: Mapping[str, str] | None = None) -> None:
-        with on_core(CLIENT):
+    def __init__(self, module: str, environment: Mapping[str, str] | None = None, *, core: int = CLIENT) -> None:
+        with on_core(core):
             self._child = subprocess.Popen(
                 [sys.executable, "-m", module],
                 cwd=ROOT,

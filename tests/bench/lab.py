@@ -77,9 +77,9 @@ class Lab:
         with crowd(web.socket_url, cookies, at, **more) as child:
             yield child
 
-    def publisher(self, database: str = "postgres", **environment: str) -> Child:
+    def publisher(self, database: str = "postgres", *, core: int = CLIENT) -> Child:
         """A process that publishes on our site."""
-        return Child("tests.bench.publisher", self.site(database).env(**environment))
+        return Child("tests.bench.publisher", self.site(database).env(), core=core)
 
     def poster(self) -> Child:
         """A process that publishes by HTTP, for the peers that take it so."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from tests.bench.figures import Line, at_least, at_most
 from tests.bench.lab import Lab
+from tests.bench.processes import SERVER
 
 MESSAGES = 1500
 
@@ -22,7 +23,7 @@ def run(lab: Lab) -> Iterator[Line]:
 
 
 def _one(lab: Lab, database: str, what: str, *, least: float, p99: float) -> Iterator[Line]:
-    with lab.publisher(database) as publisher:
+    with lab.publisher(database, core=SERVER) as publisher:
         given = {"rate": 0, "channel": "bench:alone", "size": 300}
         publisher.call("publish", messages=200, **given)
         found = publisher.call("publish", messages=MESSAGES, **given)
@@ -34,7 +35,7 @@ def _one(lab: Lab, database: str, what: str, *, least: float, p99: float) -> Ite
 
 
 def _eight(lab: Lab, what: str) -> Iterator[Line]:
-    with lab.publisher() as publisher:
+    with lab.publisher(core=SERVER) as publisher:
         given = {"threads": 8, "channel": "bench:shared"}
         publisher.call("publish_together", messages=400, **given)
         found = publisher.call("publish_together", messages=2 * MESSAGES, **given)
@@ -44,7 +45,7 @@ def _eight(lab: Lab, what: str) -> Iterator[Line]:
 
 
 def _many(lab: Lab) -> Iterator[Line]:
-    with lab.publisher() as publisher:
+    with lab.publisher(core=SERVER) as publisher:
         channels = [f"bench:many{number}" for number in range(20)]
         publisher.call("publish_many", channels=channels, messages=2000, at_once=2000)
         found = publisher.call("publish_many", channels=channels, messages=60_000, at_once=10_000)
