@@ -11,6 +11,8 @@ PERSON = {
     "edit-dashboard": "/dashboards/this-machine/edit/",
     "edit-widget": "/dashboards/this-machine/edit/usage/",
     "share-dashboard": "/dashboards/this-machine/share/",
+    "alerts": "/dashboards/this-machine/cpu/alerts/",
+    "alert": "/dashboards/this-machine/cpu/alerts/new/",
     "inbox": "/inbox/",
     "notification": "/inbox/1/",
     "rooms": "/rooms/",
