@@ -1,6 +1,7 @@
 """What may be an event's payload: JSON, finite, normalised, of limited size. Pure."""
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from core.delivery import wire
 
 MAX_DEPTH = 32
 MAX_INTEGER = 2**63
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class BadPayload(ValueError):
@@ -17,7 +19,7 @@ class BadPayload(ValueError):
 
 def is_clean(text: str) -> bool:
     """Whether every database and every JSON reader takes this text: no NUL, no lone surrogate."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return "\0" not in text and (text.isascii() or not _SURROGATE.search(text))
 
 
 def normalised(data: Mapping[str, Any], *, limit: int) -> dict[str, Any]:
