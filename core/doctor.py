@@ -18,12 +18,10 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core import checks, mail
 from django.db import DatabaseError, connection
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from core import health
-from core.delivery import broker
-from core.models import Event
+from core.delivery import broker, service
 
 PATIENCE = 5.0  # seconds for any answer
 NUMBERED_WITHIN = 5.0  # seconds that a committed event may wait for its offset: the relay looks twice a second
@@ -155,9 +153,7 @@ def layer() -> str:
 @probe
 def sequencer() -> str:
     """Whether committed events get their offsets: none may wait for longer than the relay takes."""
-    waiting = Event.objects.filter(offset__isnull=True).order_by("created_at")
-    oldest = waiting.values("created_at").annotate(now=Now()).first()
-    waited = (oldest["now"] - oldest["created_at"]).total_seconds() if oldest else 0.0
+    waited = service.outbox_age() or 0.0
     if waited > NUMBERED_WITHIN:
         raise Ill(
             f"A committed event has waited {waited:.0f} s for its offset: nobody numbers.",

@@ -91,12 +91,18 @@ class Counter(Metric):
 
 
 class Gauge(Metric):
-    """Says how much there is now: set or moved, or read by a function at every scrape."""
+    """Says how much there is now: set or moved, or read by a function at every scrape (None: not known just now, nothing is told)."""
 
     type = "gauge"
 
     def __init__(
-        self, name: str, help: str, *, labels: Sequence[str] = (), read: Callable[[], float] | None = None, registry: Registry = registry
+        self,
+        name: str,
+        help: str,
+        *,
+        labels: Sequence[str] = (),
+        read: Callable[[], float | None] | None = None,
+        registry: Registry = registry,
     ) -> None:
         super().__init__(name, help, labels=labels, registry=registry)
         self._read = read
@@ -113,10 +119,13 @@ class Gauge(Metric):
         self._add(-amount, labels)
 
     def value(self, **labels: str) -> float:
-        return self._read() if self._read else super().value(**labels)
+        return (self._read() or 0.0) if self._read else super().value(**labels)
 
     def _samples(self) -> Iterable[str]:
-        return [_line(self.name, (), self._read())] if self._read else super()._samples()
+        if self._read is None:
+            return super()._samples()
+        value = self._read()
+        return [] if value is None else [_line(self.name, (), value)]
 
 
 class Histogram(Metric):

@@ -2,6 +2,7 @@
 
 from core.metrics import Counter, Gauge, Histogram
 
+publishes = Counter("signalbox_publishes_total", "Events that were published and committed in this process.")
 sequenced = Counter("signalbox_sequenced_total", "Events that got their offset in this process.")
 sequencer_yielded = Counter("signalbox_sequencer_yielded_total", "Numbering passes left to the relay because a lock was taken.")
 relay_rescues = Counter("signalbox_relay_rescues_total", "Events that the relay numbered because their publisher did not.")

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import DatabaseError
 from django.db.models import Max
 from django.db.models.functions import Now
 
 from core.delivery import figures
+from core.metrics import Gauge
 from core.models import Event, Process
 
 
@@ -72,6 +74,19 @@ _meter = Meter()
 def measured() -> dict[str, Any]:
     """This process's figures since it was last asked; only its report asks. Blocking: one query."""
     return _meter.look(time.monotonic())
+
+
+def outbox_age() -> float | None:
+    """Seconds that the oldest committed event has waited for its offset; None while the database does not answer. Blocking: one query."""
+    waiting = Event.objects.filter(offset__isnull=True).order_by("created_at").annotate(now=Now())
+    try:
+        oldest = waiting.values_list("created_at", "now").first()
+    except DatabaseError:
+        return None
+    return max(0.0, (oldest[1] - oldest[0]).total_seconds()) if oldest else 0.0
+
+
+Gauge("signalbox_outbox_age_seconds", "How long the oldest committed event has waited for its offset.", read=outbox_age)
 
 
 def together() -> Service:

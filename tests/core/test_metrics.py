@@ -1,11 +1,17 @@
 """Figures: what they say in Prometheus' words, also when many threads write them."""
 
+import re
 import threading
+from datetime import timedelta
 
 import pytest
+from django.test import Client
+from django.utils import timezone
 
 from core import metrics
 from core.metrics import Counter, Gauge, Histogram, Registry
+from core.models import Event
+from scripts import grafana
 
 
 @pytest.fixture
@@ -112,3 +118,36 @@ def test_all_of_ours_have_a_help_text_and_their_kind_of_name() -> None:
     for name, metric in metrics.registry._metrics.items():
         assert metric.help.endswith("."), name
         assert name.endswith("_total") is isinstance(metric, Counter), name
+
+
+def test_every_figure_on_the_grafana_dashboard_is_one_of_ours_with_its_labels(client: Client, db: None) -> None:
+    assert client.get("/metrics").status_code == 200  # by then all of ours has been imported
+    for _, _, lines in grafana.PANELS:
+        for legend, query in lines.items():
+            names = [name.removesuffix("_bucket") for name in re.findall(r"signalbox_\w+", query)]
+            found = [metrics.registry.get(name) for name in names]
+            assert all(found), query
+            labels = {label for metric in found if metric for label in metric.labels} | {"instance"}
+            assert set(re.findall(r"{{(\w+)}}", legend)) <= labels, legend
+
+
+def test_the_grafana_dashboard_is_the_one_that_the_script_writes() -> None:
+    assert grafana.FILE.read_text() == grafana.text()
+
+
+@pytest.mark.django_db
+def test_the_age_of_the_outbox_is_that_of_its_oldest_event(client: Client) -> None:
+    def told() -> float:
+        lines = client.get("/metrics").content.decode().splitlines()
+        return float(next(line.split()[1] for line in lines if line.startswith("signalbox_outbox_age_seconds ")))
+
+    assert told() == 0
+    for minutes in (1, 5):
+        Event.objects.create(channel="user:1", type="notification.put", data="{}", created_at=timezone.now() - timedelta(minutes=minutes))
+    assert 300 <= told() < 400
+
+
+def test_a_gauge_that_knows_nothing_just_now_tells_nothing() -> None:
+    registry = Registry()
+    Gauge("signalbox_test_unknown", "Not known.", read=lambda: None, registry=registry)
+    assert [line for line in registry.exposition().splitlines() if not line.startswith("#")] == []
