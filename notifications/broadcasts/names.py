@@ -51,7 +51,8 @@ def _names(text: str) -> Iterator[tuple[str, int]]:
     """(name, line) of every line; stops at the first that is wrong."""
     first = text.partition("\n")[0]
     rows = csv.reader(io.StringIO(text), delimiter=max(",;\t", key=first.count))
-    column, seen = 0, {}
+    column = 0
+    seen: dict[str, int] = {}
     try:
         for number, row in enumerate(rows):
             cells = [cell.strip() for cell in row]

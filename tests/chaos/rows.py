@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
-from tests.chaos import faults, plays_clients, plays_processes, plays_room, plays_services
+from tests.chaos import faults, plays_clients, plays_processes, plays_room, plays_schedules, plays_services
 from tests.chaos.proxy import proxy
 from tests.chaos.stage import Scene, Services, Stage, open_stage
 
@@ -87,7 +87,7 @@ ROWS = (
     Row(14, "every client dropped at once", plays_clients.everybody_dropped),
     Row(15, "a layer that drops, doubles and reorders", plays_services.lossy_layer, scene={"environment": {"CHAOS_LAYER": "4711"}}),
     Row(16, "rolling restarts", plays_processes.rolling_restarts),
-    Row(17, "two beats, and none for three hours", None, waits_for="schedules"),
+    Row(17, "two beats, and none for three hours", plays_schedules.beats_doubled_and_dead, repairs=False, opened=_with_movable_clock),
     Row(18, "rights taken in mid-stream and in mid-replay", plays_clients.rights_taken, repairs=False),
     Row(19, "soak with churn", plays_processes.soak),
     Row(20, "a room of 20 who chat, web processes and Redis killed", plays_room.room_killed),

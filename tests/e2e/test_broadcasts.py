@@ -9,7 +9,19 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import Demo
 
 ADD = "/admin/signalbox_notifications/broadcast/add/"
-CHUNK = "from notifications.broadcasts.actions import write_chunk; write_chunk({pk}, size=1)"
+CHUNK = "from notifications.broadcasts.actions import write_chunk; write_chunk({pk}, size=1)\n"
+
+# The web process is asked whom it serves; its answer is in the next round.
+MEASURE = """
+import time
+from notifications.broadcasts.actions import measure_watched
+from notifications.models import BroadcastReach
+end = time.monotonic() + 20
+while not BroadcastReach.objects.filter(broadcast={pk}).exists() and time.monotonic() < end:
+    measure_watched()
+    time.sleep(0.2)
+measure_watched()
+"""
 
 
 @pytest.fixture
@@ -55,8 +67,9 @@ def test_two_clicks_send_once_and_it_is_paused_resumed_and_withdrawn_live(
     expect(progress).to_contain_text("0 of 3 inbox rows written")
     progress.get_by_role("button", name="Resume").click()
     expect(progress).to_contain_text("Sending")
-    demo.site.manage("shell", "-v0", "-c", CHUNK.format(pk=pk))
+    demo.site.manage("shell", "-v0", "-c", CHUNK.format(pk=pk) + MEASURE.format(pk=pk))
     expect(progress).to_contain_text("1 of 3 inbox rows written")
+    expect(progress.locator("dl div").filter(has_text="Connected now").locator("dd")).to_have_text("2")
     composed.on("dialog", lambda dialog: dialog.accept())
     progress.get_by_role("button", name="Cancel and withdraw").click()
     expect(progress).to_contain_text("Cancelled")
