@@ -21,6 +21,7 @@ REFETCH = '<i id="n-many" hx-swap-oob="outerMorph"></i>'
 MOST_ROWS = 5  # in one event: a payload has 16 KiB, and a row in four-byte characters 2.4
 
 _ICONS = {"sign-in": ("user", "idle"), "broadcast": ("megaphone", "accent"), "room": ("message-square", "accent")}
+_ICONS |= {"mention": ("message-square", "accent"), "alert": ("circle-alert", "warn")}
 _LOUD = {Priority.CRITICAL: ("triangle-alert", "bad"), Priority.HIGH: ("circle-alert", "warn"), Priority.LOW: ("info", "idle")}
 
 

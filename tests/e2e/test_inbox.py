@@ -290,3 +290,19 @@ def test_a_button_is_pressed_from_a_row_and_both_pages_see_what_it_did(demo: Dem
         expect(row(one, "Press below", rows=rows)).to_have_class("row")
     expect(page.locator("#live-polite")).to_have_text("Again, please: done")
     assert page.url.endswith("/inbox/")
+
+
+def test_a_tab_of_a_category_shows_what_arrives_for_it_and_counts_what_is_unread(demo: Demo, new_page: NewPage) -> None:
+    page = new_page("charlie")
+    clear(page)
+    page.goto("/inbox/?tab=mention")
+    live(page)
+    tell(demo, "charlie", "Disk is full", Category="alert", Priority="low")
+    tell(demo, "charlie", "bob mentioned you", Category="mention", Priority="low")
+    expect(row(page, "bob mentioned you")).to_be_visible()
+    expect(row(page, "Disk is full")).to_be_hidden()
+    for tab, count in (("alert", "1"), ("mention", "1"), ("unread", "2")):
+        expect(page.locator(f"#inbox-{tab}")).to_have_text(count)
+    page.get_by_role("button", name="Mark all as read").first.click()
+    expect(page.locator("#inbox-mention")).to_have_text("")
+    expect(page.locator("#inbox-alert")).to_have_text("1")
