@@ -31,6 +31,7 @@ class Lab:
     folder: Path
     valkey: Valkey
     postgres: Postgres
+    size: int = PEOPLE
     _sites: dict[str, Site] = field(default_factory=dict)
     _people: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -46,7 +47,7 @@ class Lab:
     def made(self) -> dict[str, Any]:
         """The people of the Postgres site, as `people.py` made them, and their room."""
         if "postgres" not in self._people:
-            command = [sys.executable, "-m", "tests.bench.people", str(PEOPLE)]
+            command = [sys.executable, "-m", "tests.bench.people", str(self.size)]
             done = subprocess.run(command, cwd=ROOT, env=self.site().env(), capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
             self._people["postgres"] = json.loads(done.stdout)
@@ -87,13 +88,13 @@ class Lab:
 
 
 @contextmanager
-def open_lab() -> Iterator[Lab]:
+def open_lab(*, size: int = PEOPLE) -> Iterator[Lab]:
     """Postgres does not wait for the disk here (fsync off): what is measured is ours, and not how long a machine's disk takes."""
     folder = Path(tempfile.mkdtemp(prefix="sb-bench-"))
     try:
         with on_core(CLIENT), start_valkey() as valkey, start_postgres() as postgres:
             for process in (valkey, postgres):
                 as_urgent_as_we_are(process.pid)
-            yield Lab(folder, valkey, postgres)
+            yield Lab(folder, valkey, postgres, size)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
