@@ -121,16 +121,16 @@ class _Full:
 
 def _dawdle(text: str) -> None:
     """Time to kill a worker in the middle of a task: after its rows, before its commit."""
-    from notifications import actions
+    from notifications.actions import due
 
-    publish_many = actions.publish_many
+    publish_many = due.publish_many
 
     def slowly(events: Any) -> Any:
         ids = publish_many(events)
         time.sleep(float(text))
         return ids
 
-    actions.publish_many = slowly
+    due.publish_many = slowly
 
 
 _INSTALLERS = {
