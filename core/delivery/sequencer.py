@@ -54,7 +54,7 @@ def sequence_committed(events: Mapping[int, str]) -> None:
 
     figures.publishes.inc(len(events))
     # Its timer is taken away before what waits is read: an event that committed before this look is read by then.
-    events = {pk: channel for pk, channel in events.items() if not broker.rings_later(channel)}
+    events = {pk: channel for pk, channel in events.items() if not (broker.rings_later(channel) and _pace(channel))}
     if not events:
         return
     try:
@@ -179,11 +179,15 @@ def _lock(names: Sequence[str], *, skip_locked: bool) -> list[Any]:
     return rows
 
 
+def _pace(channel: str) -> float:
+    return registry.of(ChannelName.parse(channel)).pace
+
+
 def _due(rows: Iterable[Any], outcome: Outcome) -> dict[str, Any]:
     """The rows that may be numbered now; what has to wait for its pace goes into `outcome.later`."""
     due = {}
     for row in rows:
-        pace = registry.of(ChannelName.parse(row.name)).pace
+        pace = _pace(row.name)
         since = row.now - row.numbered_at if row.numbered_at else timedelta.max
         # In the future: the database's clock was set back.
         if not pace or since >= timedelta(seconds=pace) or since < timedelta(0):
