@@ -1,6 +1,6 @@
 /* A board's own buttons and clocks: `[data-full-screen]` puts the page on the whole screen and back; `[data-sort]` in the head of a
    `table.sortable` sorts its rows, and they stay sorted while they change; `[data-clock]` shows the time of a zone;
-   `[data-watching]` says how many watch. */
+   `[data-most="20"]` keeps its last 20 elements; `[data-watching]` says how many watch. */
 
 import "./kiosk.js";
 
