@@ -311,7 +311,7 @@ def test_unread_messages_names_and_reading_on_two_devices(new_page: Callable[...
     expect(directory.locator("#badge")).to_have_attribute("data-count", str(int(before) + 1))
 
     # On another device: the line, the jump to it, and reading that empties the first one's count.
-    phone = new_page("bob", width=390, height=340)
+    phone = new_page("bob", width=390, height=260)
     phone.goto(f"{ROOT}/rooms/club/")
     expect(phone.locator("#messages .new-rule + .msg")).to_contain_text("new 0")
     expect(phone.locator("#jump")).to_contain_text("4 new")
