@@ -15,7 +15,7 @@ lint: .venv/.dev
 shots: .venv/.dev
 	@.venv/bin/python -m scripts.shots
 
-chaos: .venv/.dev node_modules/.package-lock.json
+chaos: .venv/.dev
 	@.venv/bin/python -m tests.chaos $(if $(WRITE),--write $(WRITE))
 
 # ROW=fanout measures that one alone; all of them write their table to docs/figures.md.
