@@ -8,7 +8,8 @@ def import_rows(path):
         progress(number, len(rows), row.name)
 
 The core knows no app: what is to be shown is told to `reports`, and the apps that show it have connected there (core.sinks).
-A thread of its own writes, so that the task never waits and its transactions do not matter. It also keeps the run's lease: a worker that
+A thread of its own writes, so that the task never waits and its transactions do not matter (on SQLite, which has one writer, a report waits
+for their end). It also keeps the run's lease: a worker that
 was killed keeps it no more, and the job `progress_due` then says that the run has failed.
 """
 

@@ -1,4 +1,4 @@
-// Offers names while `@...` is typed in the composer: arrows choose, Enter or Tab takes, Escape leaves. A combobox for screen readers.
+// Offers names while `@...` is typed in the composer: arrows choose, Enter or Tab takes, Escape leaves. Said to screen readers by aria-activedescendant.
 import { completed, stepped, typed } from "./completion.js";
 
 const field = document.getElementById("say");
@@ -16,7 +16,6 @@ const isOpen = () => !list.hidden;
 function close() {
   list.hidden = true;
   list.replaceChildren();
-  field.setAttribute("aria-expanded", "false");
   field.removeAttribute("aria-activedescendant");
 }
 
@@ -24,7 +23,6 @@ function show(names) {
   if (!names.length) return close();
   list.replaceChildren(...names.map(option));
   list.hidden = false;
-  field.setAttribute("aria-expanded", "true");
   choose(0);
 }
 
