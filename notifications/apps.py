@@ -37,6 +37,7 @@ class NotificationsConfig(AppConfig):
         from notifications.categories import Category
         from notifications.deliveries import sending
         from notifications.deliveries.writing import job_of
+        from notifications.transports import push_probe  # noqa: F401  (makes itself known to doctor)
         from notifications.transports.email import Email
         from notifications.transports.push import Push
         from notifications.transports.webhook import Webhook

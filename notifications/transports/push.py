@@ -113,7 +113,7 @@ def _push(device: PushSubscription, body: bytes, headers: Mapping[str, str]) -> 
     sealed = WebPusher({"endpoint": device.endpoint, "keys": keys}).encode(body)["body"]
     try:
         response = fetch(
-            device.endpoint, method="POST", headers={**headers, **_signature(device.endpoint)}, body=sealed, timeout=TIMEOUT, limit=2000,
+            device.endpoint, method="POST", headers={**headers, **signature(device.endpoint)}, body=sealed, timeout=TIMEOUT, limit=2000,
             whole=False,
         )  # fmt: skip
     except OutboundRefused as error:
@@ -165,7 +165,8 @@ def _encoded_public(private: str) -> str:
     return base64.urlsafe_b64encode(point).decode().rstrip("=")
 
 
-def _signature(endpoint: str) -> dict[str, str]:
+def signature(endpoint: str) -> dict[str, str]:
+    """The headers by which the push service of this endpoint knows who sends."""
     parts = urlsplit(endpoint)
     claims = {"aud": f"{parts.scheme}://{parts.netloc}", "sub": settings.VAPID_SUBJECT, "exp": int(time.time()) + 12 * 3600}
     return {name.lower(): value for name, value in Vapid02.from_string(settings.VAPID_PRIVATE_KEY).sign(claims).items()}

@@ -1,0 +1,64 @@
+"""The numbered checks: what `manage.py check` and `check --deploy` say about settings that are each fine and together are not."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+
+from core import checks
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "production.md"
+
+FINE = {
+    "BASE_URL": "https://live.example.org",
+    "ALLOWED_HOSTS": ["live.example.org"],
+    "HOST": "0.0.0.0",
+    "DEBUG": False,
+    "TRUSTED_PROXY_HOPS": 1,
+    "WEB_PROCESSES": 2,
+    "CHANNEL_REDIS_URLS": ["redis://r/0"],
+    "CELERY_BROKER_URL": "redis://r/0",
+    "EMAIL_URL": "smtp://mail",
+    "VAPID_PRIVATE_KEY": "k",
+    "DATABASES": {"default": {"ENGINE": "django.db.backends.postgresql"}},
+}
+WRONG: list[tuple[str, bool, dict[str, Any]]] = [
+    ("E001", False, {"ALLOWED_HOSTS": ["other.example.org"]}),
+    ("W002", False, {"DEBUG": True}),
+    ("W003", False, {"CHANNEL_REDIS_URLS": []}),
+    ("W004", False, {"BASE_URL": "http://live.example.org"}),
+    ("E002", True, {"ALLOWED_HOSTS": ["live.example.org", "*"]}),
+    ("W005", True, {"BASE_URL": "http://live.example.org"}),
+    ("W006", True, {"TRUSTED_PROXY_HOPS": 0}),
+    ("W007", True, {"DATABASES": {"default": {"ENGINE": "core.sqlite3"}}}),
+    ("W008", True, {"CELERY_BROKER_URL": ""}),
+    ("W009", True, {"EMAIL_URL": ""}),
+    ("W010", True, {"VAPID_PRIVATE_KEY": ""}),
+]
+
+
+def said(*, deploy: bool) -> set[str]:
+    found = run_checks(tags=[checks.TAG], include_deployment_checks=deploy)
+    return {str(one.id).removeprefix("signalbox.") for one in found} - {"W001"}  # the front-end packages are not a setting
+
+
+@pytest.fixture
+def fine(monkeypatch: pytest.MonkeyPatch) -> Any:
+    settings = SimpleNamespace(**FINE)
+    monkeypatch.setattr(checks, "settings", settings)
+    return settings
+
+
+def test_a_deployment_as_the_docs_have_it_has_no_complaint(fine: Any):
+    assert said(deploy=True) == set()
+
+
+@pytest.mark.parametrize(("number", "deploy", "wrong"), WRONG, ids=lambda value: value if isinstance(value, str) else "")
+def test_each_check_finds_its_mistake_and_is_in_the_docs(fine: Any, number: str, deploy: bool, wrong: dict[str, Any]):
+    for name, value in wrong.items():
+        setattr(fine, name, value)
+    assert number in said(deploy=True)
+    assert (number in said(deploy=False)) is not deploy
+    assert f"`signalbox.{number}`" in DOCS.read_text()
