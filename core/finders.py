@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.contrib.staticfiles.finders import BaseFinder
 from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
 from django.core.files.storage import FileSystemStorage
+
+from core.places import packages_folder
 
 PREFIX = "npm/"
 # Package -> (folder, pattern of file names). A package may hold scripts and pages of its own: nothing is served that is not named here.
@@ -20,10 +20,6 @@ SERVED: dict[str, tuple[tuple[str, str], ...]] = {
     "@fontsource-variable/inter": ((".", "*.css"), ("files", "inter-*.woff2")),
     "lucide-static": (("icons", "*.svg"),),
 }
-
-
-def packages_folder() -> Path:
-    return Path(settings.BASE_DIR) / "node_modules"
 
 
 class NpmFinder(BaseFinder):

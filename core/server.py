@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Stopping:
 
 
 def run(listener: socket.socket, *, server: str) -> None:
-    """Serve core.asgi on this socket until a signal, by `daphne` or `uvicorn`. Must run in the main thread."""
+    """Serve ASGI_APPLICATION on this socket until a signal, by `daphne` or `uvicorn`. Must run in the main thread."""
     if server == "uvicorn":
         _Uvicorn(_uvicorn_config()).run(sockets=[listener])
     else:
@@ -80,11 +81,10 @@ def _announce(listener: socket.socket, server: str) -> None:
 def _uvicorn_config() -> Any:
     import uvicorn
 
-    from core.asgi import application
     from core.uvicorn_protocol import QuietWebSockets
 
     return uvicorn.Config(
-        application,
+        import_string(settings.ASGI_APPLICATION),
         loop="uvloop",
         http="httptools",
         ws=QuietWebSockets,
@@ -143,11 +143,9 @@ class _Daphne:
         # Before anything of Twisted's: this import installs the reactor that runs on asyncio.
         from daphne.server import Server
 
-        from core.asgi import application
-
         self.listener = listener
         self.server = Server(
-            application,
+            import_string(settings.ASGI_APPLICATION),
             endpoints=["adopted"],
             signal_handlers=False,
             http_timeout=None,

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
@@ -20,6 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 from core import errors
 from core.delivery import presence
 from core.errors import Code, Problem
+from core.places import source_folders
 from core.shared import Shared
 from dashboard import boards, history, home, policy, values
 from dashboard.models import Dashboard, Favourite, Role, Sample, Widget
@@ -83,8 +83,7 @@ def _watching(request: HttpRequest, dashboard: Dashboard) -> dict[str, Any] | No
 @cache
 def build() -> str:
     """What this process was started from: a kiosk that meets another after a deploy loads itself anew."""
-    folders = [settings.BASE_DIR / name for name in ("templates", "core", "dashboard", "notifications")]
-    files = sorted(path for folder in folders for path in folder.rglob("*") if path.suffix in {".html", ".css", ".js", ".py"})
+    files = sorted(path for folder in source_folders() for path in folder.rglob("*") if path.suffix in {".html", ".css", ".js", ".py"})
     known = "".join(f"{path.name}{path.stat().st_size}{path.stat().st_mtime_ns}" for path in files)
     return hashlib.sha256(known.encode()).hexdigest()[:12]
 

@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from core.finders import packages_folder
+from core.places import packages_folder
 
 register = template.Library()
 

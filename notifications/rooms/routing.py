@@ -1,4 +1,4 @@
-"""The plain chat sockets' addresses, collected by core/asgi.py."""
+"""The plain chat sockets' addresses, collected by core/routing.py."""
 
 from django.urls import path
 
