@@ -25,6 +25,7 @@ from core.delivery.channel import BadChannel, UnknownKind
 from core.delivery.payload import BadPayload
 from core.delivery.position import BadPosition
 from core.delivery.publishing import Unpublishable
+from core.ours import is_ours
 
 logger = logging.getLogger(__name__)
 
@@ -235,6 +236,8 @@ def _no_address(request: HttpRequest) -> Problem:
 
 def _as_problem_answer(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     if not request.path.startswith(PREFIX) or response.status_code < 400 or response.headers.get("Content-Type") == MEDIA_TYPE:
+        return response
+    if not is_ours(request):
         return response
     made = answer(_problem_of(request, response))
     made.status_code = response.status_code

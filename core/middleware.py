@@ -6,6 +6,8 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
+from core.ours import is_ours
+
 CSP = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -13,6 +15,8 @@ CSP = (
 
 
 def _secure(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    if not is_ours(request):
+        return response
     response.headers.setdefault("Content-Security-Policy", CSP)
     if _is_private(request):
         response.headers.setdefault("Cache-Control", "no-store")
@@ -27,7 +31,7 @@ def _is_private(request: HttpRequest) -> bool:
 
 @sync_and_async_middleware
 def security_headers(get_response: Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]):  # type: ignore[no-untyped-def]
-    """Put the strict CSP on every answer, the admin's and the API docs' included, and `no-store` on what is somebody's own."""
+    """Put the strict CSP on every answer of ours, the admin's and the API docs' included, and `no-store` on what is somebody's own."""
     if iscoroutinefunction(get_response):
 
         async def middleware(request: HttpRequest) -> HttpResponse:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core import env
+from core import env, places
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.folder("DATA_DIR", str(BASE_DIR / "data"))
@@ -68,7 +68,7 @@ ASGI_APPLICATION = "core.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [places.templates_folder()],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -195,6 +195,9 @@ VAPID_SUBJECT = env.contact("VAPID_SUBJECT", f"mailto:signalbox@{urlsplit(BASE_U
 PUSH_HOSTS = env.push_hosts(
     "PUSH_HOSTS", "fcm.googleapis.com,updates.push.services.mozilla.com,*.push.services.mozilla.com,*.push.apple.com,*.notify.windows.com"
 )
+
+# True in another Django project (signalbox.configure): our headers and API errors are for our own pages, and none of its own.
+OWN_PAGES_ONLY = False
 
 # What boards may show of this application's rows: fields by model. Names like passwords, sessions, tokens and keys are refused even here.
 DASHBOARD_MODELS: dict[str, list[str]] = {

@@ -30,6 +30,7 @@ def home_page(request: HttpRequest) -> HttpResponse:
 class SignInPage(auth.LoginView):
     """Sign in. Too many failures, by name or address, are answered with 429 before the password is looked at."""
 
+    template_name = "core/login.html"
     redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -57,6 +58,8 @@ def admin_sign_in(request: HttpRequest, extra_context: Any = None) -> HttpRespon
 
 
 class PasswordChange(auth.PasswordChangeView):
+    template_name = "core/password_change_form.html"
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         request.live.read()  # type: ignore[attr-defined]
         return super().dispatch(request, *args, **kwargs)
@@ -69,6 +72,8 @@ class PasswordChange(auth.PasswordChangeView):
 
 
 class PasswordChanged(auth.PasswordChangeDoneView):
+    template_name = "core/password_change_done.html"
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         request.live.read()  # type: ignore[attr-defined]
         return super().dispatch(request, *args, **kwargs)

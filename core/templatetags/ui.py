@@ -5,7 +5,9 @@ from functools import cache
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.shortcuts import resolve_url
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -68,6 +70,12 @@ def here(context: template.Context, address: str) -> SafeString:
     if path == address:
         return mark_safe(' aria-current="page"')
     return mark_safe(' aria-current="true"' if address != "/" and path.startswith(address) else "")
+
+
+@register.simple_tag
+def sign_in() -> str:
+    """Where people sign in: LOGIN_URL, which may be another project's own page."""
+    return resolve_url(settings.LOGIN_URL)
 
 
 @register.filter

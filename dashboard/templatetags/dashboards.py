@@ -1,9 +1,9 @@
 """Boards in other pages: `{% live_widget "this-machine/cpu" %}` and `{% favourite_dashboards as boards %}`."""
 
-from typing import Any
-
 from django import template
 from django.http import Http404
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 
 from dashboard import policy
 from dashboard.models import Dashboard
@@ -12,15 +12,16 @@ from dashboard.views import live_tile
 register = template.Library()
 
 
-@register.inclusion_tag("dashboard/_live_widget.html", takes_context=True)
-def live_widget(context: template.Context, name: str) -> dict[str, Any]:
-    """One widget, live, on any page that loads core/board.css (and, for a chart, core/charts.js). Else nothing."""
+@register.simple_tag(takes_context=True)
+def live_widget(context: template.Context, name: str) -> SafeString | str:
+    """One widget, live, on any page of ours or with `{% live_head %}`; nothing for whom it is not open."""
     request = context["request"]
     board, _, slug = name.partition("/")
     try:
-        return live_tile(request, policy.widget_for_reader(request.user, board, slug))
+        tile = live_tile(request, policy.widget_for_reader(request.user, board, slug))
     except Http404:
-        return {"request": request, "tile": None}
+        return ""
+    return render_to_string("dashboard/_live_widget.html", tile, request)
 
 
 @register.simple_tag(takes_context=True)

@@ -6,7 +6,7 @@ const PRAISE = 4_000;
 
 const emit = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }));
 const retry = () => emit("live:retry");
-const signIn = () => location.assign(`/accounts/login/?next=${encodeURIComponent(location.pathname + location.search)}`);
+const signIn = () => location.assign(`${document.body.dataset.signIn ?? "/accounts/login/"}?next=${encodeURIComponent(location.pathname + location.search)}`);
 
 const REFUSED = { kind: "ended", text: "Part of this page is no longer open to you.", label: "Reload", act: () => location.reload() };
 const ENDS = {
