@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import OperationalError, transaction
+from django.contrib.auth import get_user_model
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
@@ -173,7 +174,7 @@ def _bearer(header: str) -> str:
 
 def of_token(text: str, *, now: datetime) -> Caller:
     """The caller whom a token's text stands for. Raises Problem (401): unknown, revoked, expired, or its owner was deactivated."""
-    token = ApiToken.objects.select_related("user").filter(digest=digest(text)).first()
+    token = _found(digest(text))
     if token is None or not token.user.is_active:
         raise Problem(Code.UNAUTHENTICATED, "There is no such token.")
     if token.revoked_at is not None:
@@ -182,6 +183,19 @@ def of_token(text: str, *, now: datetime) -> Caller:
         raise Problem(Code.UNAUTHENTICATED, f"This token expired at {token.expires_at:%Y-%m-%dT%H:%MZ}.")
     _note_use(token, now)
     return Caller(token.user, token.pk, tuple(token.scopes))
+
+
+def _found(digest: str) -> ApiToken | None:
+    """The token of this digest, with its owner."""
+    # In SQL: every call comes by here, and Django takes longer to put this join together than SQLite to answer it.
+    found = list(ApiToken.objects.raw(f"SELECT * FROM {ApiToken._meta.db_table} WHERE digest = %s", [digest]))
+    if not found:
+        return None
+    token, people, using = found[0], get_user_model()._meta, found[0]._state.db or DEFAULT_DB_ALIAS
+    key: Any = people.pk.get_db_prep_value(token.user_id, connections[using])
+    by_key = f"SELECT * FROM {people.db_table} WHERE {people.pk.column} = %s"
+    token.user = get_user_model()._base_manager.using(using).raw(by_key, [key])[0]
+    return token
 
 
 def _note_use(token: ApiToken, now: datetime) -> None:

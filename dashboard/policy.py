@@ -15,7 +15,7 @@ from core.delivery.channel import Reader
 from core.errors import Code, Problem
 from dashboard import store
 from dashboard.models import Access, Dashboard, Role, ShareLink, Widget
-from dashboard.store import TARGET, Target
+from dashboard.store import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +114,7 @@ def widgets_for_writer(user: Any, names: Collection[str]) -> dict[str, Target]:
 
 
 def _named(names: Collection[str]) -> dict[str, tuple[Target, _Board]]:
-    wanted = {tuple(name.split("/")) for name in names if name.count("/") == 1}
-    either = Q(slug__in={slug for _, slug in wanted}, dashboard__slug__in={board for board, _ in wanted})
-    rows = Widget.objects.filter(either).order_by().values_list(*TARGET, "dashboard__slug", "dashboard__access", "dashboard__owner")
-    found = {f"{row[7]}/{row[2]}": (Target(*row[:7]), _Board(row[8], str(row[9]))) for row in rows}
-    return {name: found[name] for name in names if name in found}
+    return {name: (target, _Board(access, str(owner))) for name, (target, access, owner) in store.targets_of_boards(names).items()}
 
 
 def _names(visible: QuerySet[Dashboard]) -> list[str]:

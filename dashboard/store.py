@@ -35,9 +35,6 @@ class Target:
     config: Any
 
 
-TARGET = ("pk", "dashboard", "slug", "kind", "revision", "state", "config")  # a Target's fields, as Django's queries name them
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """One checked value. `at` is in microseconds."""
@@ -114,17 +111,22 @@ def targets_by_pk(pks: Collection[int]) -> dict[int, Target]:
 
 
 def _targets_by_name(names: Collection[str]) -> dict[int | str, Target]:
-    found: dict[str, Target] = {}
+    return {name: target for name, (target, _, _) in targets_of_boards(names).items()}
+
+
+def targets_of_boards(names: Collection[str]) -> dict[str, tuple[Target, str, Any]]:
+    """The widgets of these names ("dashboard/widget") that there are, each with its board's access and owner."""
+    found: dict[str, tuple[Target, str, Any]] = {}
     for chunk in _batched([name.split("/") for name in names if name.count("/") == 1], _NAMES_AT_ONCE):
         boards, slugs = ({parts[which] for parts in chunk} for which in (0, 1))
         either = f"{_TARGET} WHERE d.slug IN ({_holes(boards)}) AND w.slug IN ({_holes(slugs)})"
-        found |= {f"{row[7]}/{row[2]}": _target(row) for row in _select(either, [*boards, *slugs])}
+        found |= {f"{row[7]}/{row[2]}": (_target(row), row[8], row[9]) for row in _select(either, [*boards, *slugs])}
     return {name: found[name] for name in names if name in found}
 
 
 # In SQL, as the samples are: put together anew for each value that comes, Django's queries cost as much as all the rest.
 _TARGET = (
-    "SELECT w.id, w.dashboard_id, w.slug, w.kind, w.revision, w.state, w.config, d.slug "
+    "SELECT w.id, w.dashboard_id, w.slug, w.kind, w.revision, w.state, w.config, d.slug, d.access, d.owner_id "
     f"FROM {Widget._meta.db_table} w JOIN {Dashboard._meta.db_table} d ON d.id = w.dashboard_id"
 )
 _NAMES_AT_ONCE = 300
