@@ -20,13 +20,16 @@ from django.conf import settings
 from django.db import close_old_connections, transaction
 
 from core.metrics import Counter, Histogram
+from core.tracing import ids, tracing
 
 logger = logging.getLogger(__name__)
 
 QUEUES = ("live", "delivery", "bulk")
 PAUSE = 0.05  # seconds between two rounds of one thread: a burst of a thousand wakes makes twenty messages a second
+WAKERS = 8  # requests that a job knows it was woken by, of those that a burst held
 FLUSH = 0.1  # seconds that a process which ends waits for what it woke
 
+WOKEN_BY = "woken_by"  # the header of a task's message that names the requests
 WOKEN = Counter("signalbox_jobs_woken_total", "Jobs handed on, by what came of it.", labels=("outcome",))
 SECONDS = Histogram("signalbox_job_seconds", "How long jobs ran in this process.", labels=("job",))
 
@@ -58,8 +61,9 @@ class Job:
 
     def run(self) -> None:
         """Run it here and now, timed."""
-        with SECONDS.time(job=self.name):
-            self.function()
+        with tracing(job=self.name), SECONDS.time(job=self.name):
+            dealt = self.function()
+            logger.debug("ran", extra={"dealt": dealt})
 
 
 _jobs: dict[str, Job] = {}
@@ -97,7 +101,7 @@ def _wake_now(wanted: Job) -> None:
     if _collecting is not None:
         _collecting.append(wanted.name)
     else:
-        _threads.of(wanted).add(wanted.name)
+        _threads.of(wanted).add(wanted.name, request=ids().get("request", ""))
 
 
 # --- handing on, in threads that no caller waits for ---
@@ -109,13 +113,15 @@ class Waker:
     def __init__(self, hand_on: Callable[[Job], None]) -> None:
         self._hand_on = hand_on
         self._changed = threading.Condition()
-        self._waiting: set[str] = set()
+        self._waiting: dict[str, list[str]] = {}  # with the requests that woke it
         self._busy = False
         self._thread: threading.Thread | None = None
 
-    def add(self, name: str) -> None:
+    def add(self, name: str, *, request: str = "") -> None:
         with self._changed:
-            self._waiting.add(name)
+            requests = self._waiting.setdefault(name, [])
+            if request and request not in requests and len(requests) < WAKERS:
+                requests.append(request)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="signalbox-jobs", daemon=True)
                 self._thread.start()
@@ -128,17 +134,18 @@ class Waker:
 
     def _loop(self) -> None:
         while True:
-            for name in self._take():
-                self._hand_on(job(name))
+            for name, requests in self._take():
+                with tracing(request=",".join(requests)):
+                    self._hand_on(job(name))
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
             time.sleep(PAUSE)
 
-    def _take(self) -> list[str]:
+    def _take(self) -> list[tuple[str, list[str]]]:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting)
-            taken, self._waiting, self._busy = sorted(self._waiting), set(), True
+            taken, self._waiting, self._busy = sorted(self._waiting.items()), {}, True
             return taken
 
 
@@ -219,7 +226,14 @@ def _producer() -> Celery:
 
 def _send(wanted: Job) -> None:
     try:
-        _producer().send_task(wanted.task, queue=wanted.queue, expires=wanted.expires, retry=False, ignore_result=True)
+        _producer().send_task(
+            wanted.task,
+            queue=wanted.queue,
+            expires=wanted.expires,
+            retry=False,
+            ignore_result=True,
+            headers={WOKEN_BY: ids().get("request")},
+        )
     except Exception as error:  # noqa: BLE001 - a broker fails in the words of its own library; beat sweeps what was not woken
         WOKEN.inc(outcome="unsent")
         _note_broker(reached=False, why=type(error).__name__)

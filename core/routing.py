@@ -16,6 +16,7 @@ from core.delivery.consumer import LiveConsumer
 from core.delivery.hub import hub
 from core.delivery.longpoll import long_poll, waits
 from core.delivery.sse import event_stream
+from core.tracing import traced
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -47,7 +48,7 @@ def live(within: Any, *, other_sockets: Any = None) -> Application:
             await _started()
             await _http(within, proxies.believe(scope), receive, send)
 
-    return application
+    return traced(application)
 
 
 async def _started() -> None:

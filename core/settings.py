@@ -210,12 +210,14 @@ DASHBOARD_MODELS: dict[str, list[str]] = {
 DASHBOARD_HEADERS: dict[str, dict[str, str]] = {}
 
 # Logging: states, not traffic. What may stand in a line is decided in core.logs.
+LOG_FORMAT = env.choice("LOG_FORMAT", "line", ("line", "json"))
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "core.logs.LineFormatter"}},
+    "formatters": {"line": {"()": "core.logs.LineFormatter"}, "json": {"()": "core.logs.JsonFormatter"}},
     "filters": {"once_per_outage": {"()": "core.logs.OncePerOutage"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
@@ -233,5 +235,6 @@ LOGGING = {
         "psycopg.pool": {"level": "ERROR"},
         "channels_redis.pubsub": {"filters": ["once_per_outage"]},
         "httpx": {"level": "WARNING"},
+        **{ours: {"level": LOG_LEVEL} for ours in ("core", "notifications", "dashboard", "workers")},
     },
 }

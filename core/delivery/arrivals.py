@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 GATHER = 0.01  # seconds
 BATCH = 500  # arrivals served together
+NAMED = 8  # channels that a line of the log names
 JOIN_WAIT = 0.2  # seconds for the layer; what it loses meanwhile the poll finds
 
 
@@ -176,8 +177,19 @@ class Arrivals:
         if not connection.outlet.has_credit:
             self._hub.close(connection, 1013)
             return
+        _note(arrival, at)
         connection.outlet.send_answer(arrival.join.number, at, arrival.refused)
         self._hub.fanout.bring_on(connection)
+
+
+def _note(arrival: Arrival, at: Mapping[str, tuple[str, bool]]) -> None:
+    """One line for a connection that is brought onto channels. Here and not in its own task, so its id is said."""
+    said: dict[str, object] = {"connection": arrival.connection.id, "user": arrival.connection.reader.user, "channels": list(at)[:NAMED]}
+    if resync := [name for name, (_, recovered) in at.items() if not recovered]:
+        said["resync"] = resync[:NAMED]
+    if arrival.refused:
+        said["refused"] = list(arrival.refused)[:NAMED]
+    logger.info("subscribed", extra=said)
 
 
 def _asked(batch: Sequence[Arrival]) -> dict[Kind, tuple[set[Reader], set[str]]]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 import time
 from typing import Any
 
@@ -18,6 +17,7 @@ from core.delivery.hub import hub
 from core.delivery.identity import credential
 from core.delivery.origins import origin_allowed
 from core.delivery.outlet import Outlet
+from core.tracing import ids, new_id
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class SocketConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no ty
             max_frame=settings.MAX_FRAME_IN,
             max_channels=settings.MAX_CHANNELS_PER_CONNECTION,
             opened_at=time.monotonic(),
-            id=secrets.token_hex(4),
+            id=ids().get("connection") or new_id(),
             address=client[0],
         )
 
@@ -83,7 +83,7 @@ class LiveConsumer(SocketConsumer):
         await hub.start()
         if await self.accept():
             self.connection = self.make_connection(HtmlForm("en"))
-            logger.info("socket %s opened", self.connection.id)
+            logger.info("socket opened")
             loop = asyncio.get_running_loop()
             self._silence = loop.call_later(RESUME_WITHIN, self._close_silent)
 
@@ -130,5 +130,5 @@ class LiveConsumer(SocketConsumer):
         if self.connection is not None:
             self._silence.cancel()
             hub.dismiss(self.connection)
-            logger.info("socket %s closed with %s", self.connection.id, message.get("code"))
+            logger.info("socket closed", extra={"code": message.get("code")})
         raise StopConsumer

@@ -1,6 +1,7 @@
 """Reading from the table what did not arrive: coalesced catch-up reads, and the position poll that notices every loss."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from core.delivery.topic import Subscription, Topic
 
 if TYPE_CHECKING:
     from core.delivery.hub import Hub
+
+logger = logging.getLogger(__name__)
 
 POLL = 1.5  # seconds, +-20 %
 POLL_WITHOUT_LAYER = 0.5
@@ -95,6 +98,7 @@ class Reading:
         topic, connection = subscription.topic, subscription.connection
         subscription.cursor = topic.head
         figures.resyncs.inc()
+        logger.info("resync", extra={"connection": connection.id, "channel": topic.text})
         if connection.outlet.has_credit and not connection.closing:
             connection.outlet.send_resync(connection.form.resync([topic.text]), topic.text, topic.epoch, topic.head)
         else:

@@ -28,6 +28,7 @@ from core.delivery.identity import credential
 from core.delivery.origins import header, origin_allowed
 from core.delivery.outlet import Outlet, Send
 from core.delivery.position import BadPosition, Position
+from core.tracing import ids, new_id
 
 logger = logging.getLogger(__name__)
 
@@ -171,6 +172,7 @@ async def event_stream(scope: Mapping[str, Any], receive: Any, send: Send) -> No
         max_frame=0,
         max_channels=MOST,
         opened_at=time.monotonic(),
+        id=ids().get("request") or new_id(),
         address=(scope.get("client") or ("", 0))[0],
     )
     await _run(connection, outlet, join, scope, receive)
@@ -236,12 +238,14 @@ def _positions(names: list[ChannelName], last_id: str) -> dict[ChannelName, Posi
 
 
 async def _run(connection: Connection, outlet: EventStream, join: Join, scope: Mapping[str, Any], receive: Any) -> None:
+    logger.info("stream opened", extra={"connection": connection.id})
     outlet.positions = {str(name): str(position) for name, position in join.at.items() if position is not None}
     try:
         await arrivals.serve(connection, join, credential(scope))
         await _last(connection, outlet, receive)
     finally:
         hub.dismiss(connection)
+        logger.info("stream closed", extra={"connection": connection.id})
 
 
 async def _last(connection: Connection, outlet: EventStream, receive: Any) -> None:

@@ -51,7 +51,7 @@ class PlainSocket(SocketConsumer):
         if not await self.accept():
             return
         self.connection = self.make_connection(LineForm(""))
-        logger.info("plain socket %s opened", self.connection.id)
+        logger.info("plain socket opened")
         self.outlet.send_line(plain.greeting())
         await self.entered(self.connection)
 
@@ -87,7 +87,7 @@ class PlainSocket(SocketConsumer):
         if self.connection is not None:
             await self.left(self.connection)
             hub.dismiss(self.connection)
-            logger.info("plain socket %s closed with %s", self.connection.id, message.get("code"))
+            logger.info("plain socket closed", extra={"code": message.get("code")})
         raise StopConsumer
 
     async def entered(self, connection: Connection) -> None:
@@ -142,7 +142,7 @@ class RoomSocket(PlainSocket):
             self.visitor = await on_executor(door.visitor, *who, address=connection.address)
             await self.go_in(connection)
         except DatabaseError as error:
-            logger.warning("plain socket %s refused, database unreachable: %s", connection.id, str(error).strip())
+            logger.warning("plain socket refused, database unreachable: %s", str(error).strip())
             hub.close(connection, 1013)
 
     def _credential(self) -> Credential:

@@ -9,15 +9,17 @@ import pkgutil
 from celery import Task
 
 from core import jobs
+from core.tracing import tracing
 from workers.celery import app
 
 
 def _task(job: jobs.Job) -> Task:
-    def run() -> None:
-        job.run()
+    def run(self: Task) -> None:
+        with tracing(request=getattr(self.request, jobs.WOKEN_BY, None) or ""):
+            job.run()
 
     run.__doc__ = job.function.__doc__
-    return app.task(run, name=job.task, expires=job.expires, ignore_result=True)
+    return app.task(run, name=job.task, bind=True, expires=job.expires, ignore_result=True)
 
 
 for _module in pkgutil.iter_modules(__path__):
