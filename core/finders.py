@@ -9,17 +9,9 @@ from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
 from django.core.files.storage import FileSystemStorage
 
-from core.places import packages_folder
+from core.places import SERVED, packages_folder
 
 PREFIX = "npm/"
-# Package -> (folder, pattern of file names). A package may hold scripts and pages of its own: nothing is served that is not named here.
-SERVED: dict[str, tuple[tuple[str, str], ...]] = {
-    "htmx.org": (("dist", "htmx.min.js"), ("dist/ext", "hx-upsert.min.js")),
-    "uplot": (("dist", "uPlot.iife.min.js"), ("dist", "uPlot.min.css")),
-    "@picocss/pico": (("css", "pico.classless.min.css"), ("css", "pico.min.css")),
-    "@fontsource-variable/inter": ((".", "*.css"), ("files", "inter-*.woff2")),
-    "lucide-static": (("icons", "*.svg"),),
-}
 
 
 class NpmFinder(BaseFinder):

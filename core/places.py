@@ -4,6 +4,14 @@ from pathlib import Path
 
 CODE = Path(__file__).resolve().parent.parent
 PACKED = CODE / "core" / "packed"
+# Package -> (folder, pattern of file names). A package may hold scripts and pages of its own: nothing is served that is not named here.
+SERVED: dict[str, tuple[tuple[str, str], ...]] = {
+    "htmx.org": (("dist", "htmx.min.js"), ("dist/ext", "hx-upsert.min.js")),
+    "uplot": (("dist", "uPlot.iife.min.js"), ("dist", "uPlot.min.css")),
+    "@picocss/pico": (("css", "pico.classless.min.css"), ("css", "pico.min.css")),
+    "@fontsource-variable/inter": ((".", "*.css"), ("files", "inter-*.woff2")),
+    "lucide-static": (("icons", "*.svg"),),
+}
 
 
 def templates_folder() -> Path:
