@@ -39,13 +39,26 @@ def _python() -> bool:
     if not frontend.installed():
         print("Fetching the front-end packages.")
         frontend.install()
-    return _run([sys.executable, "-m", "pytest", *sys.argv[1:]])
+    return _run([sys.executable, "-m", "pytest", *side_by_side(os.cpu_count() or 1), *sys.argv[1:]])
+
+
+def side_by_side(cores: int) -> list[str]:
+    """How pytest is told to work off the files in several processes (TESTERS= says in how many), each with a data folder of its own.
+
+    The order of the files is kept: those with a browser come last (tests/conftest.py), in every process.
+    """
+    testers = int(os.environ.get("TESTERS") or min(cores, 4))
+    each = [f"--tx=popen//env:DATA_DIR={folder() / f'tester{number}'}" for number in range(testers)]
+    return ["--dist=loadfile", "--no-loadscope-reorder", *each] if testers > 1 else []
+
+
+def folder() -> Path:
+    return Path(os.environ.get("DATA_DIR") or ROOT / "data" / "test")
 
 
 def _run(command: list[str]) -> bool:
     sys.stdout.flush()
-    folder = os.environ.get("DATA_DIR") or str(ROOT / "data" / "test")
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, "DATA_DIR": folder}).returncode == 0
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, "DATA_DIR": str(folder())}).returncode == 0
 
 
 if __name__ == "__main__":

@@ -69,6 +69,17 @@ def test_a_word_that_require_does_not_know_is_refused(monkeypatch: pytest.Monkey
         make_test.main()
 
 
+def test_files_are_spread_over_the_cores_each_process_with_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DATA_DIR", "/data")
+    monkeypatch.delenv("TESTERS", raising=False)
+    order = ["--dist=loadfile", "--no-loadscope-reorder"]
+    assert make_test.side_by_side(1) == []
+    assert make_test.side_by_side(2) == [*order, "--tx=popen//env:DATA_DIR=/data/tester0", "--tx=popen//env:DATA_DIR=/data/tester1"]
+    assert len(make_test.side_by_side(64)) == len(order) + 4
+    monkeypatch.setenv("TESTERS", "1")
+    assert make_test.side_by_side(64) == []
+
+
 def test_system_packages_are_installed_only_where_they_are_missing():
     done = subprocess.run(["bash", "scripts/install.sh", "run"], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")

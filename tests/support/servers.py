@@ -8,6 +8,7 @@ with start_valkey() as valkey, make_site(folder, redis=valkey.url).web(server="u
 import atexit
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -48,9 +49,13 @@ def wait_until(what: Callable[[], Any], *, described: str, patience: float = PAT
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, below those that the kernel gives to whoever connects: a client could take one of these meanwhile."""
+    for _ in range(100):
+        with socket.socket() as probe, suppress(OSError):
+            port = random.randrange(10_000, 32_000)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise NotThere("no port is free")
 
 
 def accepts(port: int) -> bool:
@@ -312,9 +317,7 @@ def make_site(folder: Path, *, database: str = "", redis: str = "", **environmen
     return site
 
 
-_filled: dict[
-    tuple[str, str], Site
-] = {}  # by server (none: SQLite) and settings: one with its tables, empty
+_filled: dict[tuple[str, str], Site] = {}  # by server (none: SQLite) and settings: one with its tables, empty
 
 
 def fill(site: Site) -> None:
