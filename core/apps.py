@@ -4,6 +4,7 @@ from django.apps import AppConfig
 class CoreConfig(AppConfig):
     name = "core"
     label = "signalbox"
+    default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Signalbox"
 
     def ready(self) -> None:

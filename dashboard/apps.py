@@ -4,6 +4,7 @@ from django.apps import AppConfig
 class DashboardConfig(AppConfig):
     name = "dashboard"
     label = "signalbox_dashboard"
+    default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Dashboards"
     api_routers = ["dashboard.api.router", "dashboard.documents.api.router"]
     home_tiles = ["dashboard.home.tile"]

@@ -4,6 +4,7 @@ from django.apps import AppConfig
 class NotificationsConfig(AppConfig):
     name = "notifications"
     label = "signalbox_notifications"
+    default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Notifications"
     api_routers = ["notifications.api.router"]
     home_tiles = ["notifications.home.try_it", "notifications.home.newest"]

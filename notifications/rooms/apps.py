@@ -4,6 +4,7 @@ from django.apps import AppConfig
 class RoomsConfig(AppConfig):
     name = "notifications.rooms"
     label = "signalbox_rooms"
+    default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Rooms"
     websocket_routes = "notifications.rooms.routing.routes"
     home_tiles = ["notifications.rooms.home.tile"]
