@@ -154,7 +154,7 @@ def _arrive(notification: Notification, people: Sequence[Any], *, replaces: Mapp
         events.publish_gone({person: replaces[person] for person in people if person in replaces})
         return
     row, silent = Row.of(notification, arrived_at=arrived_at).data(), deliveries.muted_by(notification)
-    publish_many(events.put(person, row, quiet=person in silent, replaces=replaces.get(person, ())) for person in people)
+    events.put_all(people, row, silent=silent, replaces=replaces)
 
 
 def _again(notification: Notification, draft: Draft, people: Sequence[Any], *, replaces: Mapping[Any, list[int]], now: datetime) -> None:
@@ -177,7 +177,7 @@ def _again(notification: Notification, draft: Draft, people: Sequence[Any], *, r
         events.publish_gone({person: [notification.pk, *replaces.get(person, ())] for person in people})
         return
     row_data, silent = Row.of(notification, arrived_at=arrived_at).data(), deliveries.muted_by(notification)
-    publish_many(events.put(person, row_data, quiet=person in silent, replaces=replaces.get(person, ())) for person in people)
+    events.put_all(people, row_data, silent=silent, replaces=replaces)
 
 
 def _taken_from(others: Iterable[Notification], held: Mapping[int, set[Any]], people: set[Any]) -> dict[Any, list[int]]:

@@ -22,7 +22,21 @@ from tests.bench.peers.peer import Missing
 from tests.bench.processes import as_urgent_as_we_are
 from tests.support import machine
 
-ROWS = ("fanout", "latency", "publishes", "connects", "reconnect", "many_channels", "jitter", "big_rooms", "rooms")
+ROWS = (
+    "fanout",
+    "latency",
+    "publishes",
+    "connects",
+    "reconnect",
+    "many_channels",
+    "jitter",
+    "big_rooms",
+    "rooms",
+    "ingest",
+    "board",
+    "widget",
+    "recipients",  # last: its site has a million people
+)
 FEW = 500  # people are enough for what CI asks
 ON_DEMAND = ("fanout_small",)  # for CI (.ci/run): a ratio of one run, with a wide margin
 

@@ -117,7 +117,7 @@ class Member:
         headers = {"Cookie": self.cookie, "Origin": self.crowd.origin} if self.cookie else {"Origin": self.crowd.origin}
         self.live_at = 0.0
         self.transport, _ = await picows.ws_connect(
-            lambda: Listener(self.crowd, self), self.crowd.url, extra_headers=headers, websocket_handshake_timeout=30
+            lambda: self.crowd.listener(self.crowd, self), self.crowd.url, extra_headers=headers, websocket_handshake_timeout=30
         )
 
     def drop(self) -> None:
@@ -130,6 +130,8 @@ class Member:
 
 class Crowd:
     """All clients of this process."""
+
+    listener: type[Listener] = Listener
 
     def __init__(self) -> None:
         self.members: list[Member] = []
@@ -200,6 +202,15 @@ class Crowd:
         found = [1000 * one for one in tally.latencies]
         answer = {"received": tally.received, "wrong": tally.wrong, "gone": self.gone, "last": tally.last}
         return answer | {"p50": _at(found, 0.5), "p99": _at(found, 0.99), "max": _at(found, 1.0)}
+
+    async def expect_some(self, members: int) -> dict[str, Any]:
+        """Wait until so many members have seen a mark since `begin(-1)`, a minute at most."""
+
+        def reached() -> int:
+            return sum(member.next >= 0 for member in self.members)
+
+        await _until(lambda: reached() >= members, 60)
+        return {"reached": reached(), "last": self.tally.last}
 
     def begin(self, first: int) -> dict[str, Any]:
         """Count anew; every member expects this number next (-1: any)."""

@@ -115,10 +115,10 @@ def publish_many(*, channels: list[str], messages: int, at_once: int, size: int 
         numbers = range(begin, min(begin + at_once, messages))
         publish_events([NewEvent(channels[n % len(channels)], "line", {"text": mark(n).ljust(size, ".")}) for n in numbers])
     seconds = time.perf_counter() - start
-    return {"per_second": messages / seconds, "seconds": seconds, "unnumbered": _unnumbered()}
+    return {"per_second": messages / seconds, "seconds": seconds, "unnumbered": unnumbered()}
 
 
-def _unnumbered() -> int:
+def unnumbered() -> int:
     from core.models import Event
 
     return Event.objects.filter(offset__isnull=True).count()

@@ -1,0 +1,89 @@
+"""Somebody who sends to very many, in a process of its own: `python -m tests.bench.sender`. Speaks as publisher.py does."""
+
+import json
+import sys
+import time
+from typing import Any
+
+from tests.bench.publisher import mark, unnumbered  # sets Django up
+
+_PEOPLE = """
+INSERT INTO auth_user (username, password, is_superuser, is_staff, is_active, first_name, last_name, email, date_joined)
+SELECT %s || n, '!', {false}, {false}, {true}, '', '', '', CURRENT_TIMESTAMP FROM ({numbers}) AS numbers
+"""
+_NUMBERS = {
+    "postgresql": "SELECT n FROM generate_series(1, %s) AS n",
+    "sqlite": "WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < %s) SELECT n FROM counted",
+}
+
+
+def people(*, total: int) -> dict[str, Any]:
+    """Make people until there are so many."""
+    from django.contrib.auth import get_user_model
+    from django.db import connection
+
+    model = get_user_model()
+    known = model.objects.count()
+    words = {"false": "false", "true": "true"} if connection.vendor == "postgresql" else {"false": "0", "true": "1"}
+    with connection.cursor() as cursor:
+        if known < total:
+            cursor.execute(_PEOPLE.format(numbers=_NUMBERS[connection.vendor], **words), [f"crowd{known}-", total - known])
+        cursor.execute("ANALYZE")
+    return {"people": model.objects.count()}
+
+
+def notify(*, recipients: int) -> dict[str, Any]:
+    """Notify so many people by a queryset; seconds until it has committed and is numbered."""
+    from django.contrib.auth import get_user_model
+    from django.db import connection
+
+    from notifications.actions import notify as tell
+
+    chosen = get_user_model().objects.order_by("pk")
+    last = chosen.values_list("pk", flat=True)[recipients - 1]
+    connection.ensure_connection()
+    start = time.perf_counter()
+    sent = tell(chosen.filter(pk__lte=last), title="To very many", body="One payload, narrow rows.")
+    seconds = time.perf_counter() - start
+    return {"recipients": sent.recipients, "seconds": seconds, "unnumbered": unnumbered()}
+
+
+def send(*, audience: str = "all") -> dict[str, Any]:
+    """Broadcast to all of them, as a click on Send does. `at`: when it was called, by the clock of the wall."""
+    from notifications.actions import broadcast
+
+    at, start = time.time(), time.perf_counter()
+    made = broadcast(audience, title=f"Maintenance {mark(0)}", body="At 22:00, for ten minutes.")
+    return {"at": at, "seconds": time.perf_counter() - start, "broadcast": made.pk, "total": made.total}
+
+
+def standing(*, broadcast: int) -> dict[str, Any]:
+    """How far it is."""
+    from notifications.models import Broadcast
+
+    made = Broadcast.objects.get(pk=broadcast)
+    return {"state": made.state, "written": made.written, "finished_at": made.finished_at.timestamp() if made.finished_at else 0.0}
+
+
+def rows(*, broadcast: int) -> dict[str, Any]:
+    """How many inbox rows there are of it, and of how many people."""
+    from django.db.models import Count
+
+    from notifications.models import Broadcast, InboxItem
+
+    items = InboxItem.objects.filter(notification=Broadcast.objects.get(pk=broadcast).notification_id)
+    return items.aggregate(rows=Count("pk"), people=Count("user", distinct=True))
+
+
+COMMANDS = {"people": people, "notify": notify, "send": send, "standing": standing, "rows": rows}
+
+
+def main() -> None:
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        command, given = json.loads(line)
+        print(json.dumps(COMMANDS[command](**given)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
