@@ -1,0 +1,84 @@
+"""A board of 100 widgets with 10 updates a second each, before 200 viewers, by one process of uvicorn; and the same board in Chromium.
+
+The board is sampled as a collector would: all widgets in one call, ten times a second. 60 s in Chromium, with FULL=1 ten minutes.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+from tests.bench import chrome
+from tests.bench.crowd import Child
+from tests.bench.figures import Line, at_least, at_most
+from tests.bench.lab import Lab
+from tests.bench.processes import cpu_seconds
+from tests.support.servers import Web
+
+WIDGETS, RATE, VIEWERS = 100, 10.0, 200
+SECONDS = 600 if os.environ.get("FULL") else 60
+STATS = 60  # of the widgets show the tick itself
+
+
+def run(lab: Lab) -> Iterator[Line]:
+    with ExitStack() as stack:
+        board = stack.enter_context(Child("tests.bench.boards", lab.site().env()))
+        made = board.call("make", widgets=WIDGETS, slug="busy")
+        alone = board.call("tick", names=made["names"], ticks=100, rate=RATE, first=1)
+        web = stack.enter_context(lab.web("uvicorn"))
+        with viewers(lab, web, VIEWERS, made["channel"]) as watching:
+            yield from _watched(board, watching, web, made["names"], alone)
+        yield from _in_chromium(lab, board, web, made["names"])
+
+
+def viewers(lab: Lab, web: Web, count: int, channel: str) -> Child:
+    """So many signed-in viewers of one board, all live."""
+    people = lab.people(count)
+    child = Child("tests.bench.viewers")
+    at = [{channel: None, f"user:{pk}": None, "audience:all": None} for pk, _ in people]
+    cookies = [f"sessionid_{web.port}={session}" for _, session in people]
+    opened = child.call("open", url=web.socket_url, cookies=cookies, at=at, speaks="signalbox", at_once=100)
+    assert opened["live"] == count and not opened["refused"], opened
+    return child
+
+
+def _watched(board: Child, watching: Child, web: Web, names: list[str], alone: dict[str, float]) -> Iterator[Line]:
+    board.call("tick", names=names, ticks=50, rate=RATE, first=1000)  # everything that is made once
+    ticks = int(30 * RATE)
+    watching.call("begin", first=0, last=2000 + ticks - 1, stats=STATS)
+    before = cpu_seconds(web.pid)
+    sent = board.call("tick", names=names, ticks=ticks, rate=RATE, first=2000)
+    core = (cpu_seconds(web.pid) - before) / sent["seconds"]
+    seen = watching.call("await_last")
+    behind = seen["last"] - sent["committed"][str(2000 + ticks - 1)]
+    values = f"{WIDGETS} widgets x {RATE:.0f}/s, {VIEWERS} viewers"
+    yield at_least(
+        "board",
+        f"{values}: rounds sent",
+        sent["per_second"],
+        0.98 * RATE,
+        per_s=sent["per_second"],
+        p99_ms=sent["p99"],
+        p99_alone_ms=alone["p99"],
+    )
+    yield at_most("board", f"{values}: of a core", core, 0.7, core=core, frames=seen["frames"], MB=seen["bytes"] / 1e6)
+    yield at_least("board", f"{values}: viewers that end on the latest", seen["done"], VIEWERS, viewers=seen["done"])
+    yield at_most("board", f"{values}: the last of them after", behind, 1.0, s=behind)
+
+
+def _in_chromium(lab: Lab, board: Child, web: Web, names: list[str]) -> Iterator[Line]:
+    (_, session), *_ = lab.people(1)
+    with chrome.page(web.url, session=session, path="/dashboards/busy/") as watched:
+        board.call("tick", names=names, ticks=int(10 * RATE), rate=RATE, first=10_000)
+        before, held = watched.cpu_seconds(), watched.holds()
+        sent = board.call("tick", names=names, ticks=int(SECONDS * RATE), rate=RATE, first=20_000)
+        core, then = (watched.cpu_seconds() - before) / sent["seconds"], watched.holds()
+        tasks = watched.long_tasks(since=watched.first_paint())
+        shown = watched.page.locator(".w[data-kind=stat] .value").first.inner_text()
+    yield at_most("board", "in Chromium: of a core", core, 0.4, core=core, seconds=sent["seconds"], shows=shown)
+    yield at_most(
+        "board", "in Chromium: tasks over 50 ms after first paint", len(tasks), 0.5, tasks=len(tasks), longest_ms=max(tasks, default=0)
+    )
+    for what in ("heap", "nodes"):
+        yield at_most(
+            "board", f"in Chromium: {what} after by {what} before", then[what] / held[what], 1.1, before=held[what], after=then[what]
+        )
