@@ -13,14 +13,18 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from core import jobs, proxies
+from core import jobs, proxies, tallies
 from core.metrics import registry
 from core.models import Process
 
 HEARD = timedelta(seconds=20)  # how long a worker or beat counts as there after it was last heard of
 REDIS_PATIENCE = 0.2
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
-WORKER, BEAT = "celery worker", "celery beat"  # their rows beside those of the web processes
+WORKER, BEAT = (
+    f"{Process.CELERY}worker",
+    f"{Process.CELERY}beat",
+)  # their rows beside those of the web processes: whether there is one at all
+WORKER_PREFIX = f"{WORKER} "  # and one row for each worker: workers/telling.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,8 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """This process's figures in Prometheus' text format."""
+    """This process's figures, and those of the whole installation, in Prometheus' text format."""
+    tallies.write()
     return HttpResponse(registry.exposition(), content_type=EXPOSITION, headers={"Cache-Control": "no-store"})
 
 

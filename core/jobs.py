@@ -19,7 +19,9 @@ from celery import Celery
 from django.conf import settings
 from django.db import close_old_connections, transaction
 
-from core.metrics import Counter, Histogram
+from core import tallies
+from core.metrics import Counter
+from core.tallies import SharedCounter
 from core.tracing import ids, tracing
 
 logger = logging.getLogger(__name__)
@@ -31,7 +33,8 @@ FLUSH = 0.1  # seconds that a process which ends waits for what it woke
 
 WOKEN_BY = "woken_by"  # the header of a task's message that names the requests
 WOKEN = Counter("signalbox_jobs_woken_total", "Jobs handed on, by what came of it.", labels=("outcome",))
-SECONDS = Histogram("signalbox_job_seconds", "How long jobs ran in this process.", labels=("job",))
+RUNS = SharedCounter("signalbox_jobs_total", "Runs of jobs in all workers, by how they ended.", labels=("job", "outcome"))
+SECONDS = SharedCounter("signalbox_job_seconds_total", "How long jobs ran in all workers.", labels=("job",))
 
 
 class UnknownJob(LookupError):
@@ -61,9 +64,21 @@ class Job:
 
     def run(self) -> None:
         """Run it here and now, timed."""
-        with tracing(job=self.name), SECONDS.time(job=self.name):
+        with tracing(job=self.name), _measured(self.name):
             dealt = self.function()
             logger.debug("ran", extra={"dealt": dealt})
+
+
+@contextmanager
+def _measured(name: str) -> Iterator[None]:
+    start, outcome = time.perf_counter(), "broke"
+    try:
+        yield
+        outcome = "done"
+    finally:
+        RUNS.inc(job=name, outcome=outcome)
+        SECONDS.inc(time.perf_counter() - start, job=name)
+        tallies.write_soon()
 
 
 _jobs: dict[str, Job] = {}

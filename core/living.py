@@ -5,28 +5,40 @@ What it shows was told by each process in its row (core.delivery.report) within 
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Sum
 from django.db.models.functions import Length, Now, Substr
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_POST, require_safe
 
-from core import health
+from core import health, leases
 from core.delivery import authority, history
 from core.delivery.channel import BadChannel, ChannelName
 from core.delivery.history import Standing
 from core.delivery.service import Service, put_together
-from core.models import Event, Process
+from core.models import Event, Presence, Process
 
 LOOK, DISCONNECT = "signalbox.view_process", "signalbox.disconnect_people"
+PEOPLE = 100  # who is shown as watching a channel
 NEWEST = 50  # events of a channel's tail
 SHOWN = 300  # characters of an event's data
 RATES = ("rescued", "gaps", "resyncs", "slow")
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A Celery worker, or the beat that works: Celery's name of it or whoever holds the lease, and what it did last."""
+
+    name: str
+    since: datetime
+    job: str = ""
 
 
 @dataclass(slots=True)
@@ -34,6 +46,8 @@ class Living:
     """What all processes told, put together."""
 
     processes: list[Process] = field(default_factory=list)
+    workers: list[Worker] = field(default_factory=list)
+    beat: Worker | None = None
     service: Service = field(default_factory=lambda: put_together([]))
     guests: int = 0
     people: list[tuple[str, str, int]] = field(default_factory=list)  # primary key, name, connections
@@ -42,8 +56,12 @@ class Living:
 
 
 def living() -> Living:
-    """What the processes told that live now, the busiest people and channels first. One query."""
-    found = Living(processes=list(Process.objects.filter(expires_at__gt=Now()).exclude(id__in=_JOBS).order_by("started_at")))
+    """What the processes told that live now, the busiest people and channels first. Two queries."""
+    alive = list(Process.objects.filter(expires_at__gt=Now()).order_by("started_at"))
+    found = Living(processes=[process for process in alive if not process.id.startswith(Process.CELERY)])
+    found.workers = [_worker(process) for process in alive if process.id.startswith(health.WORKER_PREFIX)]
+    holder = leases.holder_of("beat")
+    found.beat = next((Worker(holder or "beat", process.started_at) for process in alive if process.id == health.BEAT), None)
     people: Counter[tuple[str, str]] = Counter()
     channels: Counter[str] = Counter()
     rates: Counter[str] = Counter()
@@ -60,7 +78,9 @@ def living() -> Living:
     return found
 
 
-_JOBS = (health.WORKER, health.BEAT)
+def _worker(process: Process) -> Worker:
+    told = process.figures or {}
+    return Worker(told.get("worker", process.id), process.started_at, told.get("job", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +90,7 @@ class Tail:
     name: str
     standing: Standing | None = None
     events: tuple[dict[str, Any], ...] = ()
+    here: tuple[tuple[str, int], ...] = ()  # who watches it, and in how many tabs
     wrong: str = ""
 
 
@@ -83,7 +104,9 @@ def tail(written: str) -> Tail | None:
         return Tail(written, wrong=str(error))
     rows = Event.objects.filter(channel=name).order_by("-id").annotate(size=Length("data"), start=Substr("data", 1, SHOWN))
     events: Any = tuple(rows.values("id", "offset", "type", "key", "size", "start", "created_at")[:NEWEST])
-    return Tail(name, history.standings([name])[name], events)
+    leased = Presence.objects.filter(channel=name, process__expires_at__gt=Now()).exclude(who="").order_by("who")
+    here = tuple(leased.values_list("who").annotate(tabs=Sum("tabs"))[:PEOPLE])
+    return Tail(name, history.standings([name])[name], events, here)
 
 
 @require_safe

@@ -1,6 +1,6 @@
 """Figures about this process, for Prometheus and for our own boards: docs/operations.md lists them.
 
-Every web process keeps its own; with several behind one address a scrape sees one of them.
+Every web process keeps its own; with several behind one address a scrape sees one of them. What workers count too: core.tallies.
 The registry is our own because this is all of it that we need, and because it must cost nothing on the delivery path.
 """
 
@@ -67,7 +67,7 @@ class Metric:
     def _samples(self) -> Iterable[str]:
         with self._lock:
             values = sorted(self._values.items())
-        return [_line(self.name, zip(self.labels, key, strict=True), value) for key, value in values]
+        return [line_of(self.name, zip(self.labels, key, strict=True), value) for key, value in values]
 
     def _key(self, labels: dict[str, str]) -> Labels:
         if labels.keys() != set(self.labels):
@@ -125,7 +125,7 @@ class Gauge(Metric):
         if self._read is None:
             return super()._samples()
         value = self._read()
-        return [] if value is None else [_line(self.name, (), value)]
+        return [] if value is None else [line_of(self.name, (), value)]
 
 
 class Histogram(Metric):
@@ -174,12 +174,13 @@ class Histogram(Metric):
             running = 0
             for bound, count in zip((*self.buckets, float("inf")), counts, strict=True):
                 running += count
-                yield _line(f"{self.name}_bucket", [*labels, ("le", _number(bound))], running)
-            yield _line(f"{self.name}_sum", labels, total)
-            yield _line(f"{self.name}_count", labels, running)
+                yield line_of(f"{self.name}_bucket", [*labels, ("le", _number(bound))], running)
+            yield line_of(f"{self.name}_sum", labels, total)
+            yield line_of(f"{self.name}_count", labels, running)
 
 
-def _line(name: str, labels: Iterable[tuple[str, str]], value: float) -> str:
+def line_of(name: str, labels: Iterable[tuple[str, str]], value: float) -> str:
+    """One sample in Prometheus' words."""
     written = ",".join(f'{label}="{_escaped(text, quotes=True)}"' for label, text in labels)
     return f"{name}{{{written}}} {_number(value)}" if written else f"{name} {_number(value)}"
 

@@ -64,7 +64,9 @@ class Event(models.Model):
 
 
 class Process(models.Model):
-    """A running web process; its presence rows count while it lives (database time)."""
+    """A running web process; its presence rows count while it lives (database time). Workers and beat have rows too."""
+
+    CELERY = "celery "  # what the ids of rows begin with that are no web process's
 
     id = models.CharField(max_length=32, primary_key=True)
     started_at = models.DateTimeField(db_default=Now())
@@ -76,6 +78,11 @@ class Process(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+    @classmethod
+    def web(cls) -> models.QuerySet["Process"]:
+        """The web processes that live now."""
+        return cls.objects.filter(expires_at__gt=Now()).exclude(id__startswith=cls.CELERY)
 
 
 class Presence(models.Model):
@@ -175,6 +182,21 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.title}: {self.state}"
+
+
+class Tally(models.Model):
+    """How often something happened anywhere in this installation. See core.tallies."""
+
+    name = models.CharField(max_length=80)
+    labels = models.CharField(max_length=200)  # their values, as a JSON list
+    value = models.FloatField(default=0)
+
+    class Meta:
+        verbose_name_plural = "tallies"
+        constraints = [models.UniqueConstraint(fields=["name", "labels"], name="tally_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name}{self.labels}: {self.value:g}"
 
 
 class SignIn(models.Model):

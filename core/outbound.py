@@ -23,7 +23,7 @@ import httpcore
 from django.conf import settings
 
 from core.addresses import Address, Allowed, ip_address, may_reach, read_allowed
-from core.metrics import Counter
+from core.tallies import SharedCounter
 
 LIMIT = 1_000_000  # bytes of an answer
 TIMEOUT = 10.0  # seconds for all of it: resolving, connecting, sending, reading, redirects
@@ -32,7 +32,7 @@ MAX_URL = 2000
 MAX_RETRY_AFTER = 24 * 3600.0
 _PIECE = 16_384  # bytes written between two looks at the clock
 
-REQUESTS = Counter("signalbox_outbound_requests_total", "Requests to addresses that somebody gave us.", labels=("outcome",))
+REQUESTS = SharedCounter("signalbox_outbound_requests_total", "Requests to addresses that somebody gave us.", labels=("outcome",))
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
 _KEPT_ELSEWHERE = {"accept", "user-agent"}  # of the caller's headers, what a redirect may carry to another host

@@ -9,13 +9,14 @@ from typing import Any
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "grafana.json"
 RATE = "sum(rate({}[$__rate_interval]))"
+TOGETHER = "max by ({1}) (rate({0}[$__rate_interval]))"  # what every web process tells of the whole installation
 # Title, unit as Grafana names it, and the lines: legend -> PromQL.
 PANELS: list[tuple[str, str, dict[str, str]]] = [
     ("Connections", "short", {"{{instance}}": "signalbox_connections"}),
     (
         "Published and delivered",
         "ops",
-        {"published": RATE.format("signalbox_publishes_total"), "delivered": RATE.format("signalbox_deliveries_total")},
+        {"published": "max(rate(signalbox_publishes_total[$__rate_interval]))", "delivered": RATE.format("signalbox_deliveries_total")},
     ),
     (
         "From publish to send",
@@ -46,7 +47,20 @@ PANELS: list[tuple[str, str, dict[str, str]]] = [
         },
     ),
     ("API calls", "reqps", {"{{status}}": "sum by (status) (rate(signalbox_api_requests_total[$__rate_interval]))"}),
-    ("Ways out", "ops", {"{{transport}} {{outcome}}": "sum by (transport, outcome) (rate(signalbox_ways_out_total[$__rate_interval]))"}),
+    (
+        "Ways out",
+        "ops",
+        {"{{transport}} {{outcome}} {{reason}}": TOGETHER.format("signalbox_ways_out_total", "transport, outcome, reason")},
+    ),
+    (
+        "Jobs that broke, and seconds that jobs run",
+        "short",
+        {
+            "{{job}} broke": 'max by (job) (rate(signalbox_jobs_total{outcome="broke"}[$__rate_interval])) > 0',
+            "{{job}} seconds": TOGETHER.format("signalbox_job_seconds_total", "job"),
+        },
+    ),
+    ("Requests to other people's addresses", "reqps", {"{{outcome}}": TOGETHER.format("signalbox_outbound_requests_total", "outcome")}),
 ]
 SOURCE = {"type": "prometheus", "uid": "${source}"}
 

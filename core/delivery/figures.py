@@ -1,9 +1,10 @@
 """What delivery counts about itself, for /metrics."""
 
 from core.metrics import Counter, Gauge, Histogram
+from core.tallies import SharedCounter
 
-publishes = Counter("signalbox_publishes_total", "Events that were published and committed in this process.")
-sequenced = Counter("signalbox_sequenced_total", "Events that got their offset in this process.")
+publishes = SharedCounter("signalbox_publishes_total", "Events that were published and committed, in all web processes and workers.")
+sequenced = SharedCounter("signalbox_sequenced_total", "Events that got their offset, in all web processes and workers.")
 sequencer_yielded = Counter("signalbox_sequencer_yielded_total", "Numbering passes left to the relay because a lock was taken.")
 relay_rescues = Counter("signalbox_relay_rescues_total", "Events that the relay numbered because their publisher did not.")
 broadcasts = Counter("signalbox_broadcasts_total", "Messages handed to the channel layer.")

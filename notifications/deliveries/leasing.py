@@ -7,14 +7,20 @@ from typing import Any
 
 from django.db import transaction
 
-from core.metrics import Counter
+from core.tallies import SharedCounter
+from notifications.deliveries.reasons import Reason
 from notifications.models import Delivery
 
 LEASE = timedelta(minutes=2)
 MOST_ATTEMPTS = 9  # with the pauses below: given up after some two hours
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 3600.0
 
-OUTCOMES = Counter("signalbox_ways_out_total", "Deliveries worked on, by what came of it.", labels=("transport", "outcome"))
+OUTCOMES = SharedCounter(
+    "signalbox_ways_out_total",
+    "Deliveries by what came of them: sent, not_needed and postponed with the reason, failed (tried again), dead.",
+    labels=("transport", "outcome", "reason"),
+)
+_OUTCOMES = {"done": "sent", "skipped": "not_needed", "dead": "dead"}
 
 
 def claim_due(transport: str, *, now: datetime, limit: int) -> list[Delivery]:
@@ -37,14 +43,15 @@ def begin(delivery: Delivery) -> bool:
 
 def finish(delivery: Delivery, state: str, reason: str, *, now: datetime) -> bool:
     """Say how it ended: done, skipped or dead. False: the lease is gone, somebody else has it or it was owed anew."""
-    OUTCOMES.inc(transport=delivery.transport, outcome=state)
-    return _update(delivery, state=state, reason=reason[:200], finished_at=now, leased_until=None)
+    ended = _update(delivery, state=state, reason=reason[:200], finished_at=now, leased_until=None)
+    if ended:
+        _count(delivery, _OUTCOMES[state], reason if state == "skipped" else "")
+    return ended
 
 
 def postpone(delivery: Delivery, until: datetime, reason: str) -> bool:
     """Give the lease back: due again at that time."""
-    OUTCOMES.inc(transport=delivery.transport, outcome="postponed")
-    return _update(delivery, state="due", due_at=until, reason=reason[:200], leased_until=None)
+    return _give_back(delivery, until, reason, outcome="postponed")
 
 
 def fail(
@@ -54,7 +61,21 @@ def fail(
     """It was not accepted: again later, not before `after` seconds, or never again."""
     if permanent or delivery.attempts >= MOST_ATTEMPTS:
         return finish(delivery, "dead", why, now=now)
-    return postpone(delivery, now + timedelta(seconds=max(pause(delivery.attempts, jitter()), after or 0.0)), why)
+    until = now + timedelta(seconds=max(pause(delivery.attempts, jitter()), after or 0.0))
+    return _give_back(delivery, until, why, outcome="failed")
+
+
+def _give_back(delivery: Delivery, until: datetime, reason: str, *, outcome: str) -> bool:
+    given = _update(delivery, state="due", due_at=until, reason=reason[:200], leased_until=None)
+    if given:
+        _count(delivery, outcome, reason if outcome == "postponed" else "")
+    return given
+
+
+def _count(delivery: Delivery, outcome: str, reason: str) -> None:
+    # The code alone: the words of others are no label.
+    known = Reason.of(reason)
+    OUTCOMES.inc(transport=delivery.transport, outcome=outcome, reason=known.code if known.is_known else "address" if reason else "")
 
 
 def pause(attempts: int, chance: float) -> float:

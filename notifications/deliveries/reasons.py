@@ -28,6 +28,11 @@ class Reason:
     code: str
     at: datetime | None = None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it is one of our own, and not somebody's words."""
+        return self.code in _WORDS
+
     def stored(self) -> str:
         """As it is kept in `Delivery.reason`."""
         return f"{self.code} {self.at.astimezone(UTC).isoformat(timespec='seconds')}" if self.at else self.code[:200]

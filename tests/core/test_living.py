@@ -11,12 +11,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from core import health, leases
 from core.delivery import report
 from core.delivery.hub import hub
 from core.living import living
-from core.models import Event, Process
+from core.models import Event, Presence, Process
 from tests.core.delivery.conftest import running_hub  # noqa: F401
 from tests.support.live import live_client
+from workers import telling
 
 REPORT = {"connections": 3, "publishes": 1.5, "deliveries": 30.0, "guests": 1, "rates": {"gaps": 1.5}, "lag_p50": 0.005, "lag_p99": 0.1}
 
@@ -68,6 +70,35 @@ def test_the_page_shows_them_in_as_many_queries_for_any_number(may: Client):
     assert "person49" in page
     assert "under 100 ms" in page
     assert "hx-trigger" in page
+
+
+@pytest.mark.django_db
+def test_workers_and_the_beat_are_no_web_processes_and_say_what_they_did(may: Client):
+    assert "No worker has told of itself" in may.get("/admin/live/").content.decode()
+    assert "No beat was heard of" in may.get("/admin/live/").content.decode()
+    telling._told_at = float("-inf")
+    telling.tell("celery@<one>", "trim_events")
+    telling.tell("celery@<one>", "roll_up")  # too soon to be told
+    for key in (health.WORKER, health.BEAT):
+        health.note_alive(key)
+    leases.take("beat", holder="host-4711", seconds=15)
+    found = living()
+    assert found.processes == [] and found.service.processes == 0
+    assert [(worker.name, worker.job) for worker in found.workers] == [("celery@<one>", "trim_events")]
+    assert found.beat is not None and found.beat.name == "host-4711"
+    page = may.get("/admin/live/").content.decode()
+    assert "celery@&lt;one&gt;" in page and "trim_events" in page and "host-4711" in page
+
+
+@pytest.mark.django_db
+def test_a_channel_names_who_watches_it(may: Client):
+    assert "Nobody with a name watches it now." in may.get("/admin/live/?channel=room:1").content.decode()
+    one, two = told("one"), told("two")
+    dead = Process.objects.create(id="dead", expires_at=timezone.now() - timedelta(seconds=1))
+    for process, who, tabs in ((one, "bob", 1), (two, "bob", 1), (one, "eve", 1), (dead, "mallory", 1)):
+        Presence.objects.create(process=process, channel="room:1", who=who, tabs=tabs)
+    page = may.get("/admin/live/?channel=room:1").content.decode()
+    assert "Watching: bob (2 tabs), eve" in page and "mallory" not in page
 
 
 @pytest.mark.django_db

@@ -10,13 +10,16 @@ from celery import Task
 
 from core import jobs
 from core.tracing import tracing
+from workers import telling
 from workers.celery import app
 
 
 def _task(job: jobs.Job) -> Task:
     def run(self: Task) -> None:
+        telling.tell(self.request.hostname or "", job.name)
         with tracing(request=getattr(self.request, jobs.WOKEN_BY, None) or ""):
             job.run()
+        telling.tell(self.request.hostname or "", job.name)
 
     run.__doc__ = job.function.__doc__
     return app.task(run, name=job.task, bind=True, expires=job.expires, ignore_result=True)

@@ -37,6 +37,7 @@ def test_the_living_processes_are_put_together() -> None:
     leave("two", {"connections": 4, "publishes": 5.5, "deliveries": 12.0, "lags": 30.0, "lag": 8.0})
     leave("young", {"connections": 1})
     leave("older release", None)
+    leave("celery worker 4f21", {"worker": "celery@host", "job": "trim_events"})
     leave("dead", {"connections": 100, "publishes": 99.0, "deliveries": 99.0, "lags": 1.0, "lag": 99.0}, lives=False)
     assert service.together() == service.Service(4, 8, 5.5, 42.0, 7.0)
 
