@@ -79,6 +79,9 @@ def sign_in() -> str:
 
 
 @register.filter
-def milliseconds(seconds: float | None) -> str:
-    """Seconds as `under 5 ms`, as histograms know them: an upper bound; a dash where nothing was measured."""
-    return "–" if seconds is None else f"under {seconds * 1000:g} ms"
+def milliseconds(seconds: float | str | None) -> str:
+    """Seconds as `under 5 ms`, as histograms know them: an upper bound; a dash where nothing was measured.
+
+    A process that has not reported yet has no figures at all, and templates make "" of those.
+    """
+    return "–" if seconds is None or isinstance(seconds, str) else f"under {seconds * 1000:g} ms"
