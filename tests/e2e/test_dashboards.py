@@ -169,6 +169,10 @@ def test_tables_stay_sorted_while_they_change_and_clocks_go(demo: Demo, harbour:
     expect(tile(as_alice, "Lamps").get_by_role("listitem")).to_have_text(["northslow", "southdown"])
     expect(tile(as_alice, "Words").get_by_role("heading", name="Berths")).to_be_visible()
     expect(tile(as_alice, "Time").locator("[data-clock]")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
+    cargo = tile(as_alice, "Cargo")
+    expect(cargo.locator("canvas")).to_have_count(0)  # nobody sees it: it is drawn when somebody does
+    cargo.scroll_into_view_if_needed()
+    expect(cargo.locator("canvas")).to_be_visible()
     drawn = "document.querySelector('[aria-label=Cargo] [data-chart]').chart.plot.data.slice(1).map((line) => line.at(-1))"
     assert as_alice.evaluate(drawn) == [10, 17]
 

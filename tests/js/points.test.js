@@ -37,6 +37,14 @@ test("the table has every time once; a missing point is no gap, a null is", () =
   assert.deepEqual(table([[[1, 10], [3, null]], [[2, 20], [3, 30]]]), [[1, 2, 3], [10, undefined, null], [undefined, 20, 30]]);
 });
 
+test("lines that have a point at the same times keep them as they are", () => {
+  assert.deepEqual(table([]), [[]]);
+  assert.deepEqual(table([[]]), [[], []]);
+  assert.deepEqual(table([[[1, 10], [2, null]]]), [[1, 2], [10, null]]);
+  assert.deepEqual(table([[[1, 10], [2, null]], [[1, 5], [2, 6]]]), [[1, 2], [10, null], [5, 6]]);
+  assert.deepEqual(table([[[1, 10], [2, 11]], [[1, 5], [3, 6]]]), [[1, 2, 3], [10, 11, undefined], [5, undefined, 6]], "as many, but others");
+});
+
 test("under the cursor stands the newest value up to there", () => {
   assert.equal(valueAt([10, undefined, undefined, 40], 2), 10);
   assert.equal(valueAt([undefined, 20], 0), null);

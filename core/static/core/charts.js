@@ -48,6 +48,36 @@ const EXACT = format({ dateStyle: "medium", timeStyle: "medium" });
 const SHORT = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 2 });
 const parsed = (text, otherwise) => (text ? JSON.parse(text) : otherwise);
 
+// --- drawing: only what is on the screen, and of that so much per frame that the page stays quick ---
+
+const BUDGET = 8; // milliseconds
+const due = new Set(); // charts, in the order in which they are drawn
+let frame = 0;
+
+function drawSoon(chart) {
+  due.add(chart);
+  frame ||= requestAnimationFrame(drawSome);
+}
+
+function drawSome() {
+  frame = 0;
+  const start = performance.now();
+  for (const chart of due) {
+    if (performance.now() - start > BUDGET) return (frame = requestAnimationFrame(drawSome));
+    due.delete(chart);
+    chart.paint();
+  }
+}
+
+const screen = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) charts.get(target)?.appear(isIntersecting);
+  },
+  { rootMargin: "200px" },
+);
+
+const colours = new Map(); // variable -> colour, until the theme changes
+
 class Chart {
   points = new Map(); // series name -> points
   hidden = new Set();
@@ -59,8 +89,11 @@ class Chart {
     this.root = root;
     this.tile = root.closest(".w") ?? root.parentElement;
     this.sizes = new ResizeObserver(() => this.fit());
+    // A size that is asked for in the midst of a swap makes the browser lay the page out: known from here on.
+    this.measure();
     this.read();
     this.sizes.observe(root);
+    screen.observe(root);
     if (!root.dataset.points) this.reload();
   }
 
@@ -79,7 +112,7 @@ class Chart {
   read() {
     const { series, points, unit, decimals, min, max, thresholds, stacked: stack } = this.root.dataset;
     const shape = [series, unit, decimals, min, max, thresholds, stack].join();
-    if (shape !== this.shape) this.build((this.shape = shape));
+    if (shape !== this.shape) this.shaped((this.shape = shape));
     if (points && points !== this.seen) this.absorb(JSON.parse((this.seen = points)));
     this.press();
   }
@@ -111,7 +144,7 @@ class Chart {
     if (hole) this.want({ from: Math.max(hole.from, this.end - this.range), to: hole.to });
     this.points.set(name, since(merge(old, news.points), this.end - this.range));
     // What is pushed is not downsampled: before it is more than the eye can see, ask again.
-    if (this.points.get(name).length > 4 * this.root.clientWidth + 400) this.reload();
+    if (this.points.get(name).length > 4 * this.width + 400) this.reload();
     this.draw();
   }
 
@@ -151,7 +184,7 @@ class Chart {
 
   async ask({ from, to }) {
     const url = new URL(this.root.dataset.pointsUrl, location.href);
-    for (const [name, value] of Object.entries({ from, to, width: Math.max(this.root.clientWidth, 100) })) url.searchParams.set(name, value);
+    for (const [name, value] of Object.entries({ from, to, width: Math.max(this.width, 100) })) url.searchParams.set(name, value);
     try {
       const response = await fetch(url, { headers: { Accept: "application/json" } });
       const answer = response.ok ? await response.json() : {};
@@ -165,17 +198,22 @@ class Chart {
 
   // --- what is shown ---
 
-  build() {
-    this.plot?.destroy();
+  shaped() {
     this.series = parsed(this.root.dataset.series, []);
     this.thresholds = parsed(this.root.dataset.thresholds, []);
+    this.plot?.destroy();
+    this.plot = null;
+    this.draw();
+  }
+
+  build() {
     this.plot = new uPlot(this.options(), this.data(), this.root);
     this.tip = Object.assign(document.createElement("div"), { className: "chart-tip", hidden: true });
     this.plot.over.append(this.tip);
   }
 
   options() {
-    const { width, height } = this.size();
+    const { width, height } = this;
     const ink = { stroke: () => this.css("--ink-3"), grid: { stroke: () => this.css("--rule"), width: 1 }, ticks: { show: false } };
     const font = `12px ${getComputedStyle(this.root).fontFamily}`;
     return {
@@ -202,7 +240,8 @@ class Chart {
   }
 
   css(name) {
-    return getComputedStyle(this.root).getPropertyValue(name).trim() || "#888";
+    if (!colours.has(name)) colours.set(name, getComputedStyle(this.root).getPropertyValue(name).trim() || "#888");
+    return colours.get(name);
   }
 
   scale(low, high) {
@@ -228,17 +267,33 @@ class Chart {
     return "stacked" in this.root.dataset ? stacked(this.table, this.series.map(({ name }) => !this.hidden.has(name))) : this.table;
   }
 
+  /** Show what there is with one of the next frames; off the screen when it comes back. */
   draw() {
-    this.plot.setData(this.data());
+    this.stale = true;
+    if (this.visible) drawSoon(this);
   }
 
-  size() {
-    return { width: Math.max(this.root.clientWidth, 50), height: Math.max(this.root.clientHeight, 60) };
+  appear(visible) {
+    this.visible = visible;
+    if (visible && this.stale) drawSoon(this);
+  }
+
+  paint() {
+    if (!this.stale || !this.root.isConnected) return;
+    this.stale = false;
+    if (this.plot) this.plot.setData(this.data());
+    else this.build();
+  }
+
+  measure() {
+    this.width = Math.max(this.root.clientWidth, 50);
+    this.height = Math.max(this.root.clientHeight, 60);
   }
 
   fit() {
-    const { width, height } = this.size();
-    if (width !== this.plot.width || height !== this.plot.height) this.plot.setSize({ width, height });
+    this.measure();
+    const { plot, width, height } = this;
+    if (plot && (width !== plot.width || height !== plot.height)) plot.setSize({ width, height });
   }
 
   /** The limits as dashed lines. */
@@ -287,7 +342,7 @@ class Chart {
 
   toggle(name) {
     if (!this.hidden.delete(name)) this.hidden.add(name);
-    this.plot.setSeries(this.series.findIndex((series) => series.name === name) + 1, { show: !this.hidden.has(name) });
+    this.plot?.setSeries(this.series.findIndex((series) => series.name === name) + 1, { show: !this.hidden.has(name) });
     if ("stacked" in this.root.dataset) this.draw();
     this.press();
   }
@@ -301,7 +356,9 @@ class Chart {
   close() {
     clearTimeout(this.timer);
     this.sizes.disconnect();
-    this.plot.destroy();
+    screen.unobserve(this.root);
+    due.delete(this);
+    this.plot?.destroy();
   }
 }
 
@@ -311,9 +368,13 @@ function set(button, pressed) {
 
 const chartOf = (element) => charts.get(element?.closest(".w")?.querySelector("[data-chart]"));
 
+function prune() {
+  for (const [root, chart] of charts) if (!root.isConnected) charts.delete(root) && chart.close();
+}
+
 /** Charts come and go with what is swapped. */
 function scan() {
-  for (const [root, chart] of charts) if (!root.isConnected) charts.delete(root) && chart.close();
+  prune();
   for (const root of document.querySelectorAll("[data-chart]")) {
     if (charts.has(root)) charts.get(root).read();
     else charts.set(root, (root.chart = new Chart(root)));
@@ -328,15 +389,24 @@ function news(id) {
   if (element.dataset.changed) chart.changed(JSON.parse(element.dataset.changed));
 }
 
-document.addEventListener("htmx:after:swap", scan);
-document.addEventListener("live:applied", ({ detail }) => detail.ids.forEach(news));
+// A frame of the live connection is swapped in pieces: looked at when it is whole, and only where it may have brought a chart.
+document.addEventListener("htmx:after:swap", ({ detail }) => "catchUp" in detail.ctx || scan());
+document.addEventListener("live:applied", ({ detail: { ids } }) => {
+  if (ids.some((id) => document.getElementById(id)?.querySelector("[data-chart]"))) scan();
+  else prune();
+  ids.forEach(news);
+});
 document.addEventListener("click", ({ target }) => {
   const button = target.closest?.("[data-ranges] [data-seconds], [data-legend] [data-name]");
   const chart = chartOf(button);
   if (chart && button.dataset.seconds) chart.choose(Number(button.dataset.seconds));
   else if (chart) chart.toggle(button.dataset.name);
 });
-const recolour = () => charts.forEach((chart) => chart.plot.redraw());
+function recolour() {
+  colours.clear();
+  charts.forEach((chart) => chart.plot?.redraw());
+}
+addEventListener("beforeprint", () => charts.forEach((chart) => chart.paint()));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
 new MutationObserver(recolour).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 scan();

@@ -1,6 +1,8 @@
 /* The page's live connection, an htmx 4 extension: owns the socket, positions and holds, hands HTML to htmx.swap. Contract: docs/live.md. */
 
 import { Channel } from "./channel.js";
+import { flash, said } from "./flash.js";
+import "./pieces.js";
 import { judge, parse, ranged, smallest, write } from "./position.js";
 import * as regions from "./regions.js";
 import { Socket } from "./socket.js";
@@ -160,7 +162,7 @@ async function apply(channel, frame) {
     return channel.keep(frame);
   }
   const catchUp = ranged(frame) && frame.to <= channel.target;
-  const before = new Map(ids.map((id) => [id, part(id)?.textContent]));
+  const before = catchUp ? [] : said(ids);
   try {
     if (frame.html) await htmx.swap({ sourceElement: document.body, target: document.body, swap: "none", text: frame.html, catchUp });
   } catch (error) {
@@ -169,22 +171,8 @@ async function apply(channel, frame) {
   }
   const passed = ranged(frame) ? frame.to - channel.position.offset : 0;
   channel.applied(frame);
-  if (!catchUp && !still.matches) ids.forEach((id) => flash(part(id), before.get(id)));
+  flash(before);
   return emit("live:applied", { channel: channel.name, ids, passed, catchUp });
-}
-
-const still = matchMedia("(prefers-reduced-motion: reduce)");
-
-/** What of an element flashes when it has changed: of a tile its value. */
-function part(id) {
-  const element = document.getElementById(id);
-  return element?.matches(".w") ? element.querySelector(".value") : element;
-}
-
-function flash(element, before) {
-  if (!element || element.textContent === before) return;
-  element.classList.add("just");
-  setTimeout(() => element.classList.remove("just"), 240);
 }
 
 // --- hold and refetch ---

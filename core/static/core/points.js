@@ -34,9 +34,16 @@ export function union(a, b) {
 
 /** uPlot's table: times, then the values of each series; undefined where a series has no point at a time (no gap), null where it has none to show. */
 export function table(list) {
+  const [first = []] = list;
+  if (list.every((points) => together(points, first))) return [first.map(([at]) => at), ...list.map((points) => points.map(([, value]) => value))];
   const times = [...new Set(list.flatMap((points) => points.map(([at]) => at)))].sort((a, b) => a - b);
   const place = new Map(times.map((at, index) => [at, index]));
   return [times, ...list.map((points) => column(points, place, times.length))];
+}
+
+/** Whether these have a point at the same times. */
+function together(some, others) {
+  return some === others || (some.length === others.length && some.every(([at], index) => at === others[index][0]));
 }
 
 function column(points, place, length) {

@@ -61,7 +61,15 @@ function freshen(tile) {
   if (tile.dataset.state !== state) tile.dataset.state = state;
   const box = tile.querySelector("header .age");
   if (box) show(box, state, saying(state, { now: now(), at, clock }));
-  if (box && at) box.title = exact.format(at);
+  if (box && at) date(box, Math.floor(at / 1000));
+}
+
+const dated = new WeakMap(); // element -> the second that its title says
+
+function date(box, second) {
+  if (dated.get(box) === second) return;
+  dated.set(box, second);
+  box.title = exact.format(1000 * second);
 }
 
 function show(box, state, { chip, text }) {
