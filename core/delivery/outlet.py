@@ -5,6 +5,7 @@ a contract test (tests/core/delivery/test_outlet.py). Frames whose bytes are bui
 """
 
 import asyncio
+import inspect
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, MutableMapping
 from typing import Any
@@ -19,7 +20,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 def _protocol_of(send: Send) -> Any:
-    # uvicorn: a bound method of the protocol. Daphne: partial(server.handle_reply, protocol).
+    # uvicorn: a bound method of the protocol. Daphne: partial(server.handle_reply, protocol). Perhaps wrapped, as core.tracing does.
+    send = inspect.unwrap(send)
     return getattr(send, "__self__", None) or next(iter(getattr(send, "args", ())), None)
 
 

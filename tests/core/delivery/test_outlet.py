@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from core.delivery.outlet import Outlet, bytes_held, transport_of
+from core.tracing import traced
 from tests.support.servers import make_site
 from tests.support.wire_client import socket_client
 
@@ -57,6 +58,22 @@ async def test_a_client_that_went_away_raises_nothing() -> None:
 def test_an_unknown_server_has_no_transport_and_holds_nothing_we_know_of() -> None:
     assert transport_of(lambda message: None) is None  # type: ignore[arg-type, return-value]
     assert bytes_held(None) == 0
+
+
+async def test_the_transport_is_found_behind_whatever_the_application_wraps_around_a_servers_send() -> None:
+    class Protocol:
+        transport = object()
+
+        async def send(self, message: Any) -> None:
+            pass
+
+    seen: list[Any] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(transport_of(send))
+
+    await traced(application)({"type": "http", "headers": []}, None, Protocol().send)  # type: ignore[arg-type]
+    assert seen == [Protocol.transport]
 
 
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
