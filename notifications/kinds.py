@@ -11,7 +11,7 @@ from django.utils import timezone
 from core.delivery.channel import Event, EventType, Keeps, Kind, Reader, Window
 from core.delivery.executor import submit
 from core.delivery.hub import hub
-from notifications import actions, inbox, rows
+from notifications import actions, inbox, muting, rows
 from notifications.broadcasts import progress, standing
 from notifications.broadcasts.showing import progress_html
 from notifications.rows import Row
@@ -109,6 +109,7 @@ _STATES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "unarchived": _back,
     "snoozed": _away,
     "unsnoozed": _back,
+    "muted": lambda data: muting.fragment(data["channel"], data["level"]),
 }
 
 

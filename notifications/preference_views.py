@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from core.models import Profile
-from notifications import actions, preferences, unsubscribing
+from notifications import actions, muting, preferences, rows, unsubscribing
 from notifications.errors import BadNotification
 from notifications.models import Mute, Priority, PushSubscription, QuietHours, Webhook
 
@@ -99,11 +99,11 @@ def _time_of_day(request: HttpRequest, field: str) -> time:
 
 
 def _mute(request: HttpRequest) -> None:
-    channel = request.POST.get("channel", "")
-    if request.POST.get("level") == "everything":
-        preferences.unmute(request.user, channel)
+    channel, level = request.POST.get("channel", ""), request.POST.get("level", "")
+    if level == muting.EVERYTHING:
+        actions.unmute(request.user, channel)
     else:
-        preferences.mute(request.user, channel, request.POST.get("level", ""))
+        actions.mute(request.user, channel, level)
 
 
 def _webhook(request: HttpRequest) -> None:
@@ -128,7 +128,37 @@ def send_test(request: HttpRequest) -> HttpResponse:
 
 
 quiet_hours = _posts(_quiet)
-mute = _posts(_mute)
+_mute_by_form = _posts(_mute)
+
+
+@login_required
+@require_POST
+def mute(request: HttpRequest) -> HttpResponse:
+    """The form of this page, and the button on the pages of rooms and boards, which can be taken back."""
+    if not request.headers.get("HX-Request"):
+        return _mute_by_form(request)
+    try:
+        channel = preferences.readable(request.user, request.POST.get("channel", ""))
+        was = muting.level_of(request.user, channel)
+        _mute(request)
+    except BadNotification as error:
+        return HttpResponse(str(error), status=422, content_type="text/plain; charset=utf-8")
+    level = request.POST["level"]
+    said = rows.undone(1) if request.POST.get("do") == "undo" else muting.undoable(channel, level, was=was)
+    return HttpResponse(muting.fragment(channel, level) + said)
+
+
+@login_required
+@require_GET
+def muted(request: HttpRequest) -> HttpResponse:
+    """The region of that button by itself."""
+    request.live.read()  # type: ignore[attr-defined]
+    try:
+        return HttpResponse(muting.region(request, preferences.readable(request.user, request.GET.get("channel", ""))))
+    except BadNotification:
+        raise Http404 from None
+
+
 webhook = _posts(_webhook)
 
 

@@ -15,7 +15,7 @@ from core.outbound import OutboundRefused, check_url
 from notifications import categories, transports
 from notifications.categories import Category
 from notifications.errors import BadNotification
-from notifications.models import Mute, Preference, QuietHours, Webhook
+from notifications.models import Preference, QuietHours, Webhook
 from notifications.transports.webhook import new_secret
 
 
@@ -115,20 +115,8 @@ def mutable(user: Any) -> list[tuple[str, str]]:
     ]
 
 
-def mute(user: Any, name: str, level: str) -> Mute:
-    """Hear no more of a channel (`room:lobby`) that she may read, or of mentions only. Raises BadNotification."""
-    channel = _readable(user, name)
-    if level not in dict(Mute.LEVELS):
-        raise BadNotification("A level is mentions or nothing.", field="level", allowed=dict(Mute.LEVELS))
-    return Mute.objects.update_or_create(user=user, channel=channel, defaults={"level": level})[0]
-
-
-def unmute(user: Any, channel: str) -> None:
-    Mute.objects.filter(user=user, channel=channel).delete()
-
-
-def _readable(user: Any, name: str) -> str:
-    """The address of a channel that she may read. What she may not read is not there."""
+def readable(user: Any, name: str) -> str:
+    """The address of a channel that she may read. What she may not read is not there. Raises BadNotification."""
     absent = BadNotification("There is no such room or dashboard.", field="channel")
     try:
         parsed = ChannelName.parse(name)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.template.loader import get_template
+from django.urls import reverse
 
 from notifications import texts, undo
 from notifications.models import InboxItem, Notification, Priority
@@ -201,7 +202,8 @@ def undoable(user: Any, change: Change) -> str:
     """The toast that offers to take a change back."""
     if not change.count:
         return ""
-    context = {"words": change.words, "token": undo.token(user, change), "seconds": str(undo.OFFERED)}
+    fields = {"token": undo.token(user, change)}
+    context = {"words": change.words, "address": reverse("inbox-undo"), "fields": fields, "seconds": str(undo.OFFERED)}
     return get_template("notifications/_undo.html").render(context)
 
 

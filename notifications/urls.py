@@ -33,6 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("preferences/choose/", preference_views.choose, name="preferences-choose"),
     path("preferences/quiet/", preference_views.quiet_hours, name="preferences-quiet"),
     path("preferences/mute/", preference_views.mute, name="preferences-mute"),
+    path("preferences/muted/", preference_views.muted, name="preferences-muted"),
     path("preferences/webhook/", preference_views.webhook, name="preferences-webhook"),
     path("preferences/test/", preference_views.send_test, name="preferences-test"),
     path("preferences/devices/<int:pk>/remove/", preference_views.remove_device, name="preferences-device"),

@@ -4,6 +4,7 @@ notify("group:ops", title="Backup done", key="backup")
 """
 
 from notifications.actions.due import work_off_due
+from notifications.actions.muting import mute, unmute
 from notifications.actions.sending import Sent, notify, owner_of, replace, withdraw
 from notifications.actions.states import (
     archive,
@@ -22,6 +23,6 @@ from notifications.actions.states import (
 from notifications.broadcasts.actions import broadcast
 
 __all__ = [
-    "Sent", "archive", "broadcast", "change", "change_matching", "mark_matching_read", "mark_read", "mark_seen", "mark_unread", "notify",
-    "owner_of", "replace", "seen_on_screen", "snooze", "unarchive", "undo", "unsnooze", "withdraw", "work_off_due",
+    "Sent", "archive", "broadcast", "change", "change_matching", "mark_matching_read", "mark_read", "mark_seen", "mark_unread", "mute",
+    "notify", "owner_of", "replace", "seen_on_screen", "snooze", "unarchive", "undo", "unmute", "unsnooze", "withdraw", "work_off_due",
 ]  # fmt: skip

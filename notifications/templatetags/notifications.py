@@ -1,4 +1,7 @@
-"""`{% notification_bell %}`: the bell with its badge and panel, live, for the top bar. `{% unread_count %}`: the number in the rail."""
+"""`{% notification_bell %}`: the bell with its badge and panel, live, for the top bar. `{% unread_count %}`: the number in the rail.
+
+`{% mute_button "room:3" %}`: the button that mutes what the page shows.
+"""
 
 from typing import Any
 
@@ -6,7 +9,7 @@ from django import template
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from notifications import views
+from notifications import muting, views
 
 register = template.Library()
 
@@ -23,6 +26,13 @@ def unread_count(context: template.Context) -> dict[str, Any]:
     """How many items of a signed-in person's inbox are unread."""
     request = _of_person(context)
     return {"unread": views.shell_counts(request).unread if request else 0}
+
+
+@register.simple_tag(takes_context=True)
+def mute_button(context: template.Context, channel: str) -> SafeString | str:
+    """The button that mutes a channel that the page shows (`room:3`), live; nothing for guests."""
+    request = _of_person(context)
+    return muting.region(request, channel) if request else ""
 
 
 def _of_person(context: template.Context) -> HttpRequest | None:

@@ -57,10 +57,18 @@ def send(*, audience: str = "all") -> dict[str, Any]:
     return {"at": at, "seconds": time.perf_counter() - start, "broadcast": made.pk, "total": made.total}
 
 
+_swept = time.monotonic()
+
+
 def standing(*, broadcast: int) -> dict[str, Any]:
-    """How far it is."""
+    """How far it is; every five seconds the job is sent as beat sends it: what woke a worker that was still starting is stale by then."""
+    from core import jobs
     from notifications.models import Broadcast
 
+    global _swept
+    if time.monotonic() - _swept > 5:
+        _swept = time.monotonic()
+        jobs.wake("broadcasts_due")
     made = Broadcast.objects.get(pk=broadcast)
     return {"state": made.state, "written": made.written, "finished_at": made.finished_at.timestamp() if made.finished_at else 0.0}
 

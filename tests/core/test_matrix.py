@@ -42,6 +42,7 @@ DOORS: list[tuple[str, frozenset[str]]] = [
     (r"inbox/snooze/", MEMBER),
     (r"inbox/<int:pk>/.*", MEMBER),
     (r"preferences/devices/<int:pk>/remove/", MEMBER),
+    (r"preferences/muted/", IN_THE_ROOM),
     (r"(inbox|preferences|push)/.*", SIGNED_IN),
     (r"rooms/new/", SIGNED_IN),
     (r"rooms/<slug:slug>/(settings)/", OWNER),
@@ -65,7 +66,7 @@ FORMS = {
     "inbox/<int:pk>/snooze/": {"for": "hour"},
     "dashboards/<slug:slug>/<slug:widget>/alerts/<int:pk>/mute/": {"minutes": "60"},
 }
-QUERIES = {"inbox/more/": "?after=1795260887000000-1"}
+QUERIES = {"preferences/muted/": "?channel=room:club", "inbox/more/": "?after=1795260887000000-1"}
 
 
 @dataclass
