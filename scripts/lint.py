@@ -11,7 +11,7 @@ from pathlib import Path
 from core import frontend
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("core", "notifications", "dashboard", "workers")
+PACKAGES = ("core", "notifications", "dashboard", "workers", "signalbox")
 CODE = (*PACKAGES, "scripts", "tests", "manage.py")
 LIVE_JS_LIMIT = 8 * 1024  # bytes, gzip
 PINNED = (*(f"requirements{part}.txt" for part in ("", "-server", "-embedded", "-dev")), "package.json", "package-lock.json")
