@@ -1,4 +1,4 @@
-"""The HTTP API at /api/v1/: what every operation has, the core's own operations, and the routers of the apps: docs/api.md.
+"""The HTTP API at /api/v1/: what every operation has, the core's own operations, and the routers of the apps: docs/reference/api.md.
 
 An app names its routers in its AppConfig: `api_routers = ["notifications.api.router"]`. Its operations are plain functions; `request.auth`
 is the Caller. Every operation is guarded without a word of its own: size and text, token, rate, and for unsafe methods one transaction and

@@ -1,4 +1,4 @@
-"""The API described: OpenAPI with what the guard adds to every operation, and a page of our own that shows it: docs/api.md."""
+"""The API described: OpenAPI with what the guard adds to every operation, and a page of our own that shows it: docs/reference/api.md."""
 
 import json
 import shlex

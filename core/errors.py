@@ -1,4 +1,4 @@
-"""The closed list of errors that a client of the API can meet, and the one place where they become answers: docs/api.md.
+"""The closed list of errors that a client of the API can meet, and the one place where they become answers: docs/reference/api.md.
 
 Raise `Problem(Code.X, "what was wrong, what would have been right", field=..., allowed=...)` anywhere below an API operation; what was
 written before it is rolled back. Exceptions of an app's own are made known by `translate()` in its `AppConfig.ready`.

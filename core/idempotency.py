@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: the second request with a key gets the first one's answer: docs/api.md.
+"""`Idempotency-Key`: the second request with a key gets the first one's answer: docs/reference/api.md.
 
 The key's row (`Intent`) is written in the transaction of the write that it names, and so are its answer and its events: after a crash
 there is all of it or nothing. A request with the same key meanwhile waits on that row (on SQLite: on the database's one writer).

@@ -1,4 +1,4 @@
-"""How fast one caller may call: a token bucket for each, held in this process: docs/api.md.
+"""How fast one caller may call: a token bucket for each, held in this process: docs/reference/api.md.
 
 Each web process counts for itself, so with N of them a caller gets up to N times the rate. That keeps a limit off the database and
 without Redis; a limit for a whole installation belongs into the proxy in front.

@@ -1,4 +1,4 @@
-"""Bearer tokens: how they are made, what their scopes cover, and who a request is from: docs/api.md.
+"""Bearer tokens: how they are made, what their scopes cover, and who a request is from: docs/reference/api.md.
 
 A token is shown once and stored as its SHA-256. It may do what its owner may, narrowed by its scopes.
 Browser sessions may read through the API (GET), so that pages can; they never write through it, so no request forged by another site can.

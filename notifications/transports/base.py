@@ -1,4 +1,4 @@
-"""What a way out is: one small class, registered by its app: docs/transports.md."""
+"""What a way out is: one small class, registered by its app: docs/how-to/add-a-transport.md."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field

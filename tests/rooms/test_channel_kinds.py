@@ -1,4 +1,4 @@
-"""docs/channel-kinds.md, built from its own code: a shared counter, on a live connection."""
+"""docs/how-to/add-a-channel-kind.md, built from its own code: a shared counter, on a live connection."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from core.delivery.channel import registry
 from tests.support.live import live_client
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PAGE = Path(__file__).parents[2] / "docs" / "channel-kinds.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-channel-kind.md"
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""docs/chat-protocol.md: its client, run from the page's own code against a server that dies under it."""
+"""docs/reference/chat-protocol.md: its client, run from the page's own code against a server that dies under it."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import pytest
 from notifications.rooms import plain
 from tests.support import servers
 
-PAGE = (Path(__file__).parents[2] / "docs" / "chat-protocol.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "chat-protocol.md").read_text()
 
 
 @pytest.fixture(scope="module")
