@@ -19,7 +19,7 @@ from tests.support.wire_client import socket_client
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.support.flow_settings"}
 CREDIT = 256 * 1024
-SHEETS = 200  # of 40 kB each: more than the kernel takes for a client that does not read, fewer than CATCH_UP
+SHEETS = 150  # of 40 kB each: more than the kernel takes for a client that does not read, fewer than CATCH_UP
 MANNERS: dict[str, Callable[[RawClient], object]] = {"never": lambda client: None, "byte": RawClient.sip, "talks": RawClient.talk}
 
 pytestmark = [pytest.mark.matrix, pytest.mark.slow]
@@ -86,10 +86,13 @@ async def test_who_does_not_read_holds_at_most_its_credit_and_misses_nothing(ser
     channel = f"testflow:{way}"
     async with stuck(web, one, way, channel) as clients:
         await until_full(web, channel)
-        for manner, client in clients.items():
-            await client.behave()
-            await client.read_until(SHEETS - 1)
-            assert client.numbers == list(range(SHEETS)), manner
+        await asyncio.gather(*(reads_everything(client, manner) for manner, client in clients.items()))
+
+
+async def reads_everything(client: RawClient, manner: str) -> None:
+    await client.behave()
+    await client.read_until(SHEETS - 1)
+    assert client.numbers == list(range(SHEETS)), manner
 
 
 @pytest.mark.parametrize("way", ["ws", "sse"])
@@ -102,11 +105,15 @@ async def test_who_never_reads_is_put_out_and_resumes_where_it_stood(server: str
             async with asyncio.timeout(30):
                 while len((await held(web)).get(channel, ())) > 1:
                     await asyncio.sleep(0.1)
-            for manner, client in clients.items():
-                await client.behave()
-                await client.read_to_the_end()
-                assert client.close_code in {None, 1013} and client.numbers[-1:] < [SHEETS - 1], manner
-                again = await RawClient.open(web, way, channel, client.position)
-                await again.read_until(SHEETS - 1)
-                await again.end()
-                assert client.numbers + again.numbers == list(range(SHEETS)), manner
+            await asyncio.gather(*(was_put_out_and_resumes(web, client, manner) for manner, client in clients.items()))
+
+
+async def was_put_out_and_resumes(web: Web, client: RawClient, manner: str) -> None:
+    await client.behave()
+    await client.read_to_the_end()
+    assert client.close_code in {None, 1013} and client.numbers[-1:] < [SHEETS - 1], manner
+    again = await RawClient.open(web, client.way, client.channel, client.position)
+    await again.behave()
+    await again.read_until(SHEETS - 1)
+    await again.end()
+    assert client.numbers + again.numbers == list(range(SHEETS)), manner
