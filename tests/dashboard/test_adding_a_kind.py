@@ -1,4 +1,4 @@
-"""docs/dashboards.md, "Adding a kind of widget": the page's own code, made into a widget by its form, live and kept right."""
+"""docs/how-to/add-a-widget.md: the page's own code, made into a widget by its form, live and kept right."""
 
 import re
 from collections.abc import Callable
@@ -17,22 +17,24 @@ from dashboard.models import Dashboard, Widget
 from tests.dashboard.conftest import at
 from tests.dashboard.page import Page
 
-PAGE = Path(__file__).parents[2] / "docs" / "dashboards.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-widget.md"
 
 
 def code() -> str:
-    """The first block of Python of that part of the page."""
-    part = PAGE.read_text().partition("## Adding a kind of widget")[2]
-    found = re.search(r"```python\n(.*?)```", part, re.S)
-    assert found
-    return found[1]
+    """The first block of Python of the page."""
+    return blocks()[0]
+
+
+def blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
 
 
 @pytest.fixture
 def tank(monkeypatch: pytest.MonkeyPatch) -> Any:
     module = ModuleType("tank")
     exec(compile(code(), str(PAGE), "exec"), module.__dict__)
-    monkeypatch.setitem(widgets.KINDS, "tank", module.Tank())
+    monkeypatch.setattr(widgets, "KINDS", dict(widgets.KINDS))
+    exec(blocks()[1], module.__dict__)
     monkeypatch.setattr(DashboardKind, "pace", 0.0)
     return module.Tank
 
