@@ -48,6 +48,7 @@ class Tile:
     chart: Mapping[str, Any] | None = None
     alerts: SafeString = field(default_factory=lambda: mark_safe(""))  # the signs of its rules
     base: str = ""  # the address of the board's pages for those who came by a share link
+    is_example: bool = False  # with made-up values, which do not get late
 
     @property
     def address(self) -> str:
@@ -68,7 +69,7 @@ class Tile:
     @property
     def interval(self) -> str:
         """The seconds between two values as an attribute; 0: nobody knows, so the tile is never late."""
-        return _plain(self.widget.expected)
+        return "0" if self.is_example else _plain(self.widget.expected)
 
     @property
     def grace(self) -> str:
@@ -87,6 +88,11 @@ class Tile:
         pk = self.widget.pk
         own = mark(f"w-{pk}-r{self.widget.revision}") + mark(interval_mark(pk, self.widget.learnt))
         return mark_safe(own + "".join(mark(f"w-{pk}-n{line.pk}") for line in self.lines))
+
+    @property
+    def waiting(self) -> str:
+        """What stands there until the first value comes, where its settings have words for that."""
+        return str(getattr(self.config, "waiting", ""))
 
     @property
     def curl(self) -> str:
@@ -127,24 +133,25 @@ def tiles(rows: Iterable[Widget], *, now: datetime) -> tuple[Tile, ...]:
     return tuple(replace(tile, alerts=signs[tile.widget.pk]) if tile.widget.pk in signs else tile for tile in made)
 
 
-def example(widget: Widget) -> Tile:
-    """The tile of a widget that has no values yet, as it would look with some: for its form."""
+def example(widget: Widget, *, now: datetime) -> Tile:
+    """The tile of a widget that has no values yet, as it would look with some until now: for its form."""
     kind, config, trouble = _typed(widget)
     if kind is None or not kind.curl or (blank := kind.blank(0, config)):
         body = mark_safe(blank) if kind is not None and not trouble else mark_safe("")
-        return Tile(widget, widget.dashboard.slug, kind, config, trouble, body=body)
+        return Tile(widget, widget.dashboard.slug, kind, config, trouble, body=body, is_example=True)
     sent = json.loads(kind.curl.strip("'"))
     sent = sent if isinstance(sent, dict) else {"value": sent}
     reading = kind.read(sent["value"], label=sent.get("label", ""))
     count = max(kind.recent, 30) if kind.recent > 1 and not kind.keeps_all else 1
-    start = 1_763_709_000 * history.SECOND
+    start = values.microseconds(now) - (count - 1) * 10 * history.SECOND
     wave = [reading.value * (1 + 0.2 * math.sin(number / 4) * (count > 1)) for number in range(count)]
     points = tuple(
         Point(number, start + number * 10 * history.SECOND, value, reading.label, reading.data) for number, value in enumerate(wave)
     )
     series = Series(pk=0, name=sent.get("series", ""))
     stretch = history.Stretch(start, points[-1].at, 0, {0: [(point.at, point.value) for point in points]})
-    return _tile(widget, kind, config, trouble, [series], {0: View(points)}, stretch if isinstance(kind, TimeSeries) else None)
+    tile = _tile(widget, kind, config, trouble, [series], {0: View(points)}, stretch if isinstance(kind, TimeSeries) else None)
+    return replace(tile, is_example=True)
 
 
 def _typed(widget: Widget) -> tuple[WidgetKind | None, Any, str]:

@@ -126,7 +126,8 @@ def preview(request: HttpRequest, slug: str, widget: str) -> HttpResponse:
 
 def _shown(widget: Widget, form: WidgetForm, slug: str) -> dict[str, Any]:
     has_values = bool(widget.pk) and widget.series.exists()
-    tile = boards.tiles([widget], now=timezone.now())[0] if has_values else boards.example(widget)
+    now = timezone.now()
+    tile = boards.tiles([widget], now=now)[0] if has_values else boards.example(widget, now=now)
     return {
         "widget": widget,
         "form": form,

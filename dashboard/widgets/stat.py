@@ -16,6 +16,7 @@ class StatConfig(Config, frozen=True):
     better: Literal["up", "down", "neither"] = "neither"  # so that red means worse
     against: Annotated[int, Meta(ge=0, le=86_400)] = 600  # seconds; 0: no change is shown
     color: Annotated[int, Meta(ge=1, le=6)] = 1
+    waiting: Annotated[str, Meta(max_length=120)] = ""  # what stands there until the first value comes; else the line that sends one
 
 
 class Stat(WidgetKind):

@@ -109,7 +109,7 @@ def fill(*, name: str, days: int) -> dict[str, Any]:
     series, end = Series.objects.get(widget__dashboard__slug=board, widget__slug=widget), timezone.now()
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {Sample._meta.db_table} (series_id, at, value, label) SELECT %s, %s - s * 1000000, s %% 1000, '' "
+            f"INSERT INTO {Sample._meta.db_table} (series_id, at, value, label) SELECT %s, %s - s * 1000000::bigint, s %% 1000, '' "
             "FROM generate_series(1, %s) AS s",
             [series.pk, values.microseconds(end), days * 86_400],
         )

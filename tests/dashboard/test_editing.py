@@ -1,11 +1,14 @@
 """Making and changing boards by forms: for the owner, an editor, a viewer, staff, a stranger and a guest."""
 
+import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
+from django.utils import timezone
 
 from core.models import Event
 from dashboard import widgets
@@ -135,6 +138,26 @@ def test_the_preview_shows_what_is_there_as_the_form_has_it_and_saves_nothing(st
     assert "nothing to show yet" in bad.content.decode()
     stat.refresh_from_db()
     assert (stat.title, Event.objects.count()) == ("Queue", before)
+
+
+@pytest.mark.parametrize("kind", ["stat", "timeseries", "feed"])
+def test_made_up_values_are_of_just_now_and_do_not_get_late(board: Dashboard, browser: Client, kind: str) -> None:
+    before = timezone.now()
+    sent = {"title": "Depth", "columns": "4", "rows": "3", "interval": "1"}
+    text = browser.post(f"/dashboards/ops/edit/new/preview/?kind={kind}", sent).content.decode()
+    (newest,) = re.findall(r'<i hidden id="w-[^"]*-s0" data-at="([^"]+)" data-state="live"', text)
+    assert before - timedelta(seconds=1) <= datetime.fromisoformat(newest) <= timezone.now()
+    assert 'data-interval="0"' in text
+
+
+def test_a_stat_may_say_what_it_waits_for_instead_of_the_line_that_sends(stat: Widget, browser: Client) -> None:
+    stat.config = {"waiting": "After the <first> deploy."}
+    save_widget(stat)
+    text = browser.get("/dashboards/ops/").content.decode()
+    assert "After the &lt;first&gt; deploy." in text
+    assert "curl" not in text
+    record(stat, 42)
+    assert "After the" not in browser.get("/dashboards/ops/").content.decode()
 
 
 def test_a_widget_gets_a_source_and_loses_it(stat: Widget, browser: Client) -> None:
