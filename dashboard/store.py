@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from django.db import connections, router
 
-from core.delivery.bulk import FEW
 from core.errors import Code, Problem, quoted
 from dashboard import history, models, widgets
 from dashboard.models import Dashboard, Sample, Series, Widget
@@ -19,6 +18,7 @@ from dashboard.widgets.base import Reading, View, WidgetKind
 T = TypeVar("T")
 MAX_SERIES = 64
 _AT_ONCE = 2000
+_FEW = 20  # rows below which placeholders are as quick as arrays
 _COLUMNS = ("series_id", "at", "value", "label", "data")
 
 
@@ -253,7 +253,7 @@ def _execute(rows: Sequence[tuple[int, Row]], on_conflict: str) -> list[tuple[in
     connection = connections[router.db_for_write(Sample)]
     cells = [_cells(series, row) for series, row in rows]
     parameters: list[Any]
-    if connection.vendor == "postgresql" and len(rows) >= FEW:
+    if connection.vendor == "postgresql" and len(rows) >= _FEW:
         given, parameters = _FROM_ARRAYS, [list(column) for column in zip(*cells, strict=True)]
     else:
         given = f"VALUES {', '.join(['(%s, %s, %s, %s, %s)'] * len(rows))}"
@@ -267,7 +267,7 @@ def _execute(rows: Sequence[tuple[int, Row]], on_conflict: str) -> list[tuple[in
         return list(cursor.fetchall())
 
 
-# As in core.delivery.bulk: ten thousand placeholders cost more than the rows. In order, so that ids and locks are drawn in it.
+# As in core.delivery.statements: ten thousand placeholders cost more than the rows. In order, so that ids and locks are drawn in it.
 _FROM_ARRAYS = (
     "SELECT series_id, at, value, label, data::jsonb FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::text[], %s::text[]) "
     "WITH ORDINALITY AS given(series_id, at, value, label, data, place) ORDER BY place"

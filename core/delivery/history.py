@@ -11,6 +11,7 @@ from django.db import connections, router
 from core.delivery import wire
 from core.delivery.channel import ChannelName, Event, Keeps, registry
 from core.delivery.position import Position
+from core.delivery.statements import Waiting
 from core.models import Channel, Epoch
 from core.models import Event as Row
 
@@ -53,7 +54,7 @@ def standings(channels: Collection[str]) -> dict[str, Standing]:
     return {name: found.get(name, Standing(life, 0, 1)) for name in channels}
 
 
-def as_event(row: Row) -> Event:
+def as_event(row: Row | Waiting) -> Event:
     """The row as it travels."""
     return Event(row.offset or 0, row.type, row.key, wire.load(row.data), row.created_at.timestamp())
 

@@ -9,8 +9,9 @@ from django.conf import settings
 from django.db import connections, router, transaction
 from django.db.models import Case, Value, When
 
-from core.delivery import bulk, failpoints, payload, wire
+from core.delivery import failpoints, payload, statements, wire
 from core.delivery.channel import BadChannel, ChannelName, EventType, Keeps, registry
+from core.delivery.statements import NewRow
 from core.models import Event
 
 
@@ -53,7 +54,7 @@ def publish_many(events: Iterable[NewEvent]) -> list[int]:
     if not rows:
         return []
     alias = _alias()
-    ids = bulk.insert_events(rows, using=alias)
+    ids = statements.insert_events(rows, using=alias)
     _redact(alias, zip(ids, rows, strict=True), events)
     _sequence_on_commit(alias, {id: row.channel for id, row in zip(ids, rows, strict=True)})
     failpoints.hit("before_commit")
@@ -83,7 +84,7 @@ def _checked(channel: str, type: str) -> tuple[ChannelName, EventType]:
     return name, known
 
 
-def _row(event: NewEvent, written: dict[int, str]) -> Event:
+def _row(event: NewEvent, written: dict[int, str]) -> NewRow:
     name, type = _checked(event.channel, event.type)
     if type.ephemeral:
         raise Unpublishable(f"{event.type} events are not stored: use broadcast_unstored().")
@@ -93,18 +94,10 @@ def _row(event: NewEvent, written: dict[int, str]) -> Event:
         written[id(event.data)] = wire.dump(payload.normalised(event.data, limit=settings.MAX_PAYLOAD))
     state = registry.of(name).keeps is Keeps.STATE
     major, minor = event.version or (None, 0)
-    return Event(
-        channel=str(name),
-        type=event.type,
-        slot=type.slot if state else "",
-        key=event.key,
-        major=major,
-        minor=minor,
-        data=written[id(event.data)],
-    )
+    return NewRow(str(name), event.type, type.slot if state else "", event.key, major, minor, written[id(event.data)])
 
 
-def _redact(alias: str, rows: Iterable[tuple[int, Event]], events: Iterable[NewEvent]) -> None:
+def _redact(alias: str, rows: Iterable[tuple[int, NewRow]], events: Iterable[NewEvent]) -> None:
     """Take the words of earlier events out of the table where a new one takes them back (`Kind.redacts`)."""
     for (id, row), event in zip(rows, events, strict=True):
         kind = registry.kinds[row.channel.partition(":")[0]]
