@@ -10,12 +10,14 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         from django.utils import timezone
 
-        from core import checks, health, idempotency, jobs, progress, signins  # noqa: F401  (checks and signins register themselves)
+        # checks and signins register themselves
+        from core import checks, health, idempotency, jobs, person_parts, persons, progress, signins  # noqa: F401
         from core.delivery import authority, presence, retention
         from core.delivery.channel import registry
 
         authority.connect()
         registry.register(presence.PresenceKind())
+        persons.register(person_parts.PART)
         jobs.register("note_worker_alive", health.note_worker_alive, queue="live", every=5)
         jobs.register("progress_due", progress.sweep, queue="live", every=5)
         jobs.register("trim_events", lambda: retention.trim(now=timezone.now()), queue="bulk", every=60)

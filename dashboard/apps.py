@@ -13,13 +13,15 @@ class DashboardConfig(AppConfig):
     def ready(self) -> None:
         from core import jobs, progress
         from core.delivery.channel import registry
-        from dashboard import actions, freshness, history, polling, refresh, rollups, signals
+        from core.persons import register
+        from dashboard import actions, freshness, history, persons, polling, refresh, rollups, signals
         from dashboard.alerts import actions as alerts
         from dashboard.alerts.noting import JOB as JUDGE
         from dashboard.kinds import DashboardKind
         from dashboard.runs import show as show_run
 
         registry.register(DashboardKind())
+        register(persons.PART)
         progress.reports.connect(show_run)
         jobs.register("end_links", actions.end_links_now, queue="live", every=5)
         jobs.register("trim_samples", history.trim_now, queue="bulk", every=3600)

@@ -13,13 +13,15 @@ class NotificationsConfig(AppConfig):
     def ready(self) -> None:
         from core import jobs, progress, sinks
         from core.delivery.channel import registry
-        from notifications import actions, alerts, errors, kinds, runs, signals
+        from core.persons import register
+        from notifications import actions, alerts, errors, kinds, persons, runs, signals
         from notifications.broadcasts import actions as broadcasts
         from notifications.broadcasts import schedules
 
         for kind in (kinds.UserKind(), kinds.AudienceKind(), kinds.BroadcastKind()):
             registry.register(kind)
         errors.make_known()
+        register(persons.PART)
         self._ways_out()
         signals.connect()
         sinks.alerts.connect(alerts.take)

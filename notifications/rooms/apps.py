@@ -14,8 +14,10 @@ class RoomsConfig(AppConfig):
         from core import jobs
         from core.delivery.channel import registry
         from core.delivery.identity import name_guests_by
+        from core.persons import register
         from notifications import categories
         from notifications.categories import Category
+        from notifications.rooms import persons
         from notifications.rooms.kinds import NewsKind, ReadingKind, RoomKind
         from notifications.rooms.people import guest_handle
         from notifications.rooms.running import actions as running
@@ -23,5 +25,6 @@ class RoomsConfig(AppConfig):
         for kind in (RoomKind(), NewsKind(), ReadingKind()):
             registry.register(kind)
         name_guests_by(guest_handle)
+        register(persons.PART)
         categories.declare(Category("room", "Messages in rooms", "Rooms of which you want to hear everything.", on=frozenset({"push"})))
         jobs.register("old_messages", running.forget_old, queue="bulk", cron="40 3 * * *")

@@ -122,7 +122,7 @@ class RoomKind(Kind):
         return policy.names(reader.user)
 
     def redacts(self, type: str, data: Mapping[str, Any]) -> bool:
-        return type == "message.gone" or (type == "message.put" and "edited" in data)
+        return type == "message.gone" or (type == "message.put" and ("edited" in data or "anonymous" in data))
 
     def render(self, event: Event, key: str) -> str:
         if event.type != "message.gone" and not event.data:

@@ -1,6 +1,6 @@
 """Who is told of a message: whom it names, and who wants to hear everything. Each by the level she chose for the room."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -12,6 +12,7 @@ from notifications.actions import notify, withdraw
 from notifications.actions import replace as replace_sent
 from notifications.errors import UnknownKey
 from notifications.models import Notification
+from notifications.persons import rename
 from notifications.rooms import marks, policy
 from notifications.rooms.models import Membership, Message, Restriction, Room
 from notifications.rooms.people import Person
@@ -19,6 +20,7 @@ from notifications.rooms.text import excerpt
 from notifications.texts import TITLE
 
 SHOWN = 8  # names offered while somebody types one
+MANY = 500  # keys in one statement
 _NAMED, _ALL = "mention", "room"
 
 
@@ -60,6 +62,18 @@ def take_back(room: Room, message: Message) -> None:
     """Take what was told of a message out of every inbox."""
     for key in _keys_of(room, message):
         withdraw(key)
+
+
+def forget_author(room: Room, messages: Sequence[int], *, before: str, after: str) -> None:
+    """Who said these messages is known no more: what was told of them names a removed person."""
+    keys = [f"{_key(room)}-{pk}" for pk in messages]
+    told = Notification.objects.filter(owner="")
+    mine = [
+        pk for start in range(0, len(keys), MANY) for pk in told.filter(key__in=keys[start : start + MANY]).values_list("pk", flat=True)
+    ]
+    # What all messages of a room share says only the newest one; it begins with a name, and only a name that is hers is changed.
+    newest = list(told.filter(key=_key(room), title=f"{before} in {room.title}"[:TITLE]).values_list("pk", flat=True))
+    rename([*mine, *newest], before=before, after=after)
 
 
 def offered(room: Room, person: Person, prefix: str) -> list[str]:

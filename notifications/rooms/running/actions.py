@@ -9,8 +9,14 @@ from django.utils import timezone
 
 from core.delivery import history as delivered
 from core.delivery.authority import recheck_channel
-from core.delivery.publishing import publish
-from notifications.rooms.models import Membership, Message, Restriction, Room
+from core.delivery.forgetting import blank
+from core.delivery.publishing import NewEvent, publish, publish_many
+from core.models import Event
+from core.persons import Removed
+from notifications.rooms import mentions
+from notifications.rooms.actions import event_data, signs
+from notifications.rooms.history import newest
+from notifications.rooms.models import Membership, Message, Reaction, Restriction, Room
 from notifications.rooms.people import Person
 from notifications.rooms.text import clean_title
 
@@ -163,3 +169,55 @@ def _member_locked(room: Room, user_id: Any) -> Membership:
 def _keep_an_owner(room: Room, member: Membership) -> None:
     if member.role == Membership.Role.OWNER and room.memberships.filter(role=Membership.Role.OWNER).count() == 1:
         raise NotPossible("A room needs an owner: make somebody else one first.")
+
+
+# --- somebody is erased (notifications/rooms/persons.py) ---
+
+OF_PAGES = 50  # of the newest messages of a room, which are on open pages however old they are
+
+
+def forget_person(person: Person, removed: Removed) -> None:
+    """What she said stays, said by a removed person; the rest of her goes. On open pages too, as far as logs and newest messages go back.
+
+    Runs in the caller's transaction. A room that she alone owned gets its oldest moderator or member as owner.
+    """
+    blank(Event.objects.filter(channel__startswith="room:", type="member", key=person.key))
+    for member in Membership.objects.filter(user=person.user_id).select_related("room", "user"):
+        _hand_over(member)
+        _forget_member(member)
+    Restriction.objects.filter(who=person.key).delete()
+    _take_signs_back(person)
+    for room in Room.objects.filter(messages__author=person.key).distinct().order_by("pk"):
+        _say_anonymously(room, person, removed)
+
+
+def _hand_over(member: Membership) -> None:
+    owners = member.room.memberships.filter(role=Membership.Role.OWNER)
+    if member.role != Membership.Role.OWNER or owners.exclude(pk=member.pk).exists():
+        return
+    others = member.room.memberships.exclude(pk=member.pk).filter(user__is_active=True).select_related("user", "room")
+    heir = others.filter(role=Membership.Role.MODERATOR).order_by("joined_at").first() or others.order_by("joined_at").first()
+    if heir is not None:
+        heir.role = Membership.Role.OWNER
+        heir.save(update_fields=["role"])
+        _tell_member(heir)
+
+
+def _take_signs_back(person: Person) -> None:
+    hers = Reaction.objects.filter(author=person.key)
+    touched = list(Message.objects.filter(reactions__in=hers, deleted_at=None, offset__isnull=False).select_related("room").distinct())
+    hers.delete()
+    for message in touched:
+        publish(message.room.channel, "reaction", {"signs": signs(message)}, key=str(message.pk))
+
+
+def _say_anonymously(room: Room, person: Person, removed: Removed) -> None:
+    mine = Message.objects.filter(room=room, author=person.key)
+    keys = list(mine.order_by("pk").values_list("pk", flat=True))
+    known = {str(row.pk) for row in newest(room, count=OF_PAGES)}
+    known |= set(Event.objects.filter(channel=room.channel, type="message.put").values_list("key", flat=True))
+    mine.update(user=None, author=removed.key, name=removed.name)
+    mentions.forget_author(room, keys, before=person.name, after=removed.name)
+    shown = Message.objects.filter(pk__in=[pk for pk in keys if str(pk) in known], deleted_at=None).order_by("pk")
+    # It takes the words of the events before it out of the log, as an edit does (Kind.redacts).
+    publish_many(NewEvent(room.channel, "message.put", {**event_data(one), "anonymous": True}, key=str(one.pk)) for one in shown)
