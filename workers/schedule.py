@@ -100,7 +100,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
             logger.warning("Beat waits for the database: %s", type(error).__name__)
             return False
         if leads != self._leads:
-            logger.warning("This beat works from now on." if leads else "Another beat works; this one stands by.")
+            logger.info("This beat works from now on." if leads else "Another beat works; this one stands by.")
             self._dirty.clear()
             if leads:
                 self._start_afresh()

@@ -1,6 +1,7 @@
 """A real worker and a real beat on a real Valkey: they move the board with no web process, and take nothing but JSON."""
 
 import pickle
+import re
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -42,18 +43,21 @@ def numbered(site: Site) -> int:
     return int(found[0][0])
 
 
-def test_beat_and_worker_move_the_board_and_say_that_they_live(site: Site) -> None:
+def test_beat_and_worker_move_the_board_and_say_that_they_live_and_nobody_warns_of_a_start(site: Site) -> None:
     beat = Process(
         [sys.executable, "-m", "celery", "-A", "workers.celery", "beat", "--loglevel", "WARNING"], site.folder / "beat.log", site.env()
     )
     before = numbered(site)
-    with site.worker() as worker, site._running(beat):
+    with site.web() as web, site.worker() as worker, site._running(beat):
         wait_until(lambda: numbered(site) > before, described="a sample to be numbered", log=worker.log)
         wait_until(
-            lambda: len(rows(site, "SELECT id FROM signalbox_process WHERE id LIKE 'celery %'")) == 2, described="both", log=worker.log
+            lambda: len(rows(site, "SELECT id FROM signalbox_process WHERE id IN ('celery worker', 'celery beat')")) == 2,
+            described="both",
+            log=worker.log,
         )
-        log = worker.output() + beat.output()
-    assert "Traceback" not in log
+        wait_until(lambda: "This beat works from now on." in beat.output(), described="beat to say that it works", log=beat.log)
+        log = web.output() + worker.output() + beat.output()
+    assert [line for line in log.splitlines() if re.search(r"Traceback| (WARNING|ERROR|CRITICAL) ", line)] == []
 
 
 class Bomb:
