@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
 from django.views.decorators.http import require_GET, require_POST
 
 from core import browsers
@@ -18,8 +19,8 @@ MAX_BODY = 4096
 @login_required
 @require_GET
 def key(request: HttpRequest) -> HttpResponse:
-    """`{"key": "..."}` for `pushManager.subscribe`; empty where web push is not set up here."""
-    return JsonResponse({"key": push.public_key()})
+    """`{"key": "..."}` for `pushManager.subscribe`, empty where web push is not set up here; `token`: what a service worker posts with."""
+    return JsonResponse({"key": push.public_key(), "token": get_token(request)})
 
 
 @login_required

@@ -184,6 +184,36 @@ def test_a_browser_is_subscribed_to_web_push_on_a_press_and_unsubscribed_again(d
     expect(other.locator("#devices").locator("xpath=../..").get_by_role("button", name="Remove")).to_have_count(0)
 
 
+# What the push service does in earnest, and the browser then tells its worker; the site is the real one, but for its key.
+CHANGED = """async ([key, before, after]) => {
+  const asked = self.fetch;
+  self.fetch = async (address, options) => {
+    const answer = await asked(address, options);
+    return address === "/push/key/" ? Response.json({ ...(await answer.json()), key }) : answer;
+  };
+  const made = { endpoint: after, keys: { p256dh: key, auth: "AAAAAAAAAAAAAAAAAAAAAA" } };
+  PushManager.prototype.subscribe = async ({ applicationServerKey }) => (applicationServerKey === key ? made : null);
+  await resubscribe({ oldSubscription: before && { endpoint: before }, newSubscription: null });
+  self.fetch = asked;
+}"""
+
+
+def test_a_subscription_that_the_push_service_replaces_is_replaced_here(demo: Demo, with_desktop: Page) -> None:
+    page = with_desktop
+    turn_on(page)
+    point = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    text = base64.urlsafe_b64encode(point).decode().rstrip("=")
+    (worker,) = page.context.service_workers
+    first, second = (f"https://fcm.googleapis.com/fcm/send/replaced-{number}" for number in (1, 2))
+    remove = page.locator("#devices").locator("xpath=../..").get_by_role("button", name="Remove")
+    for before, after in ((None, first), (first, second), ("https://fcm.googleapis.com/fcm/send/unknown", second)):
+        worker.evaluate(CHANGED, [text, before, after])
+        page.goto("/preferences/")
+        expect(remove).to_have_count(1)
+    remove.click()
+    expect(remove).to_have_count(0)
+
+
 def test_what_a_push_brings_is_what_a_page_has_shown_and_makes_no_second_one(demo: Demo, with_desktop: Page) -> None:
     page = with_desktop
     turn_on(page)

@@ -25,9 +25,24 @@ function clicked({ notification, action }) {
   return clients.openWindow(action ? `${notification.data.url}${action}/` : notification.data.url);
 }
 
+/** The push service, or the browser, has ended the subscription: make the next one, or she would hear nothing until she comes by.
+    `oldSubscription` and `newSubscription` may be missing: browsers differ. Without a session nothing can be told: the old address is then pruned. */
+async function resubscribe({ oldSubscription, newSubscription }) {
+  const answer = await fetch("/push/key/");
+  if (!answer.ok || answer.redirected) return;
+  const { key, token } = await answer.json();
+  if (!key) return;
+  const made = newSubscription ?? (await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key }));
+  const headers = { "Content-Type": "application/json", "X-CSRFToken": token };
+  const post = (address, body) => fetch(address, { method: "POST", headers, body: JSON.stringify(body) });
+  await post("/push/subscribe/", made);
+  if (oldSubscription) await post("/push/unsubscribe/", { endpoint: oldSubscription.endpoint });
+}
+
 addEventListener("install", () => skipWaiting());
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));
 addEventListener("push", (event) => event.waitUntil(serial(() => show(event.data.json()))));
+addEventListener("pushsubscriptionchange", (event) => event.waitUntil(resubscribe(event)));
 addEventListener("notificationclick", (event) => event.waitUntil(clicked(event)));
 addEventListener("message", (event) => {
   const { show: payload, close: tags } = event.data;

@@ -274,7 +274,7 @@ def test_a_guest_signs_in_first_and_a_post_needs_its_token(address: str, anna: A
 
 def test_without_a_key_there_is_no_push(anna: Any, browser_of: BrowserOf, settings: Any):
     settings.VAPID_PRIVATE_KEY = ""
-    assert browser_of(anna).get("/push/key/").json() == {"key": ""}
+    assert browser_of(anna).get("/push/key/").json()["key"] == ""
     PushSubscription.objects.create(user=anna, endpoint="https://fcm.googleapis.com/x", endpoint_hash="1", p256dh="", auth="")
     actions.notify(anna, title="Hello")
     assert not Delivery.objects.filter(transport="push").exists()
