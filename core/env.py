@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from core import redis_addresses
 from core.addresses import read_allowed
 
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
@@ -75,6 +76,36 @@ def urls(name: str, default: str = "", *, schemes: tuple[str, ...]) -> list[str]
     for value in values:
         _checked(name, value, schemes)
     return values
+
+
+def redis(name: str, default: str = "") -> str:
+    """Read where a Redis is (core/redis_addresses.py)."""
+    value = text(name, default)
+    return _checked_redis(name, value) if value else ""
+
+
+def redises(name: str, default: str = "") -> list[str]:
+    """Read where several are, divided by commas."""
+    return [_checked_redis(name, value) for value in redis_addresses.divide(text(name, default))]
+
+
+def broker(name: str, redis_url: str) -> tuple[str, dict[str, Any], str]:
+    """Read where jobs go: Celery's address and transport options, and the Redis that this is, if it is one."""
+    value = text(name, redis_url)
+    others = ("redis+socket", "amqp", "amqps", "memory")
+    if not value or value.partition("://")[0] in others:
+        return url(name, value, schemes=others), {}, ""
+    address = redis_addresses.read(_checked_redis(name, value, *others))
+    return address.broker(), address.broker_options(socket_timeout=1, socket_connect_timeout=1), value
+
+
+def _checked_redis(name: str, value: str, *others: str) -> str:
+    try:
+        redis_addresses.read(value)
+    except ValueError as error:
+        also = f", {', '.join(f'{scheme}://' for scheme in others)}" if others and "must start" in str(error) else ""
+        raise ImproperlyConfigured(f"{name} is malformed: {error}{also}.") from None
+    return value
 
 
 def origins(name: str) -> list[str]:

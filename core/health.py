@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from core import jobs, proxies, tallies
+from core import jobs, proxies, redis_addresses, tallies
 from core.metrics import registry
 from core.models import Process
 
@@ -108,7 +108,8 @@ def broker() -> Missing | None:
     url = settings.CELERY_BROKER_URL
     if not url:
         return Missing("broker", "CELERY_BROKER_URL is not set: jobs run inside the web process.")
-    if url.startswith(("redis", "rediss")) and not _answers(url):
+    address = settings.BROKER_REDIS_URL if url.startswith("sentinel") else url
+    if address.startswith(("redis", "rediss")) and not _answers(address):
         return Missing("broker", "The broker does not answer: jobs wait.")
     return None
 
@@ -133,9 +134,8 @@ def worker() -> Missing | None:
 
 def _answers(url: str) -> bool:
     try:
-        with redis.Redis.from_url(
-            url.replace("redis+socket://", "unix://", 1), socket_timeout=REDIS_PATIENCE, socket_connect_timeout=REDIS_PATIENCE
-        ) as client:
+        address = redis_addresses.read(url.replace("redis+socket://", "unix://", 1))
+        with address.client(socket_timeout=REDIS_PATIENCE, socket_connect_timeout=REDIS_PATIENCE) as client:
             return bool(client.ping())
     except (redis.RedisError, OSError, ValueError):
         return False

@@ -231,7 +231,8 @@ def _producer() -> Celery:
         broker_connection_max_retries=0,
         broker_connection_timeout=0.1,
         broker_pool_limit=1,
-        broker_transport_options={"max_retries": 0, "socket_timeout": 0.1, "socket_connect_timeout": 0.1, "retry_on_timeout": False},
+        broker_transport_options=settings.CELERY_BROKER_TRANSPORT_OPTIONS
+        | {"max_retries": 0, "socket_timeout": 0.1, "socket_connect_timeout": 0.1, "retry_on_timeout": False},
         task_publish_retry=False,
         task_ignore_result=True,
         task_serializer="json",

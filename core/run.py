@@ -11,7 +11,7 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
-from core import databases, embedded, server
+from core import databases, embedded, redis_addresses, server
 from core.supervisor import Program, Supervisor
 
 QUEUES = "live,delivery,bulk"
@@ -65,7 +65,7 @@ def check_redis(url: str) -> None:
     import redis
 
     try:
-        with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
+        with redis_addresses.read(url).client(socket_connect_timeout=2, socket_timeout=2) as client:
             client.ping()
     except (redis.RedisError, OSError, ValueError) as error:
         raise CannotStart(f"REDIS_URL cannot be reached: {' '.join(str(error).split())}") from error

@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core import env, places
+from core import env, places, redis_addresses
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.folder("DATA_DIR", str(BASE_DIR / "data"))
@@ -95,18 +95,20 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "TEST": {"NAME": str(DATA_DIR / "test.sqlite3")},
     }
 else:
+    # A pooler between us and Postgres gives each transaction another session: nothing may outlive one, as a cursor on the server would.
+    DATABASES["default"] |= {"DISABLE_SERVER_SIDE_CURSORS": True}
     DATABASES["default"] |= {"CONN_MAX_AGE": 0, "OPTIONS": {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The channel layer: Redis or Valkey by pub/sub where there is one, else this process's memory.
-REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
-CHANNEL_REDIS_URLS = env.urls("CHANNEL_REDIS_URLS", REDIS_URL, schemes=("redis", "rediss", "unix"))
+REDIS_URL = env.redis("REDIS_URL")
+CHANNEL_REDIS_URLS = env.redises("CHANNEL_REDIS_URLS", REDIS_URL)
 if CHANNEL_REDIS_URLS:
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
             "CONFIG": {
-                "hosts": [{"address": address, "socket_timeout": 5, "socket_connect_timeout": 1} for address in CHANNEL_REDIS_URLS],
+                "hosts": [redis_addresses.read(url).layer_host(socket_timeout=5, socket_connect_timeout=1) for url in CHANNEL_REDIS_URLS],
                 "prefix": "signalbox",
             },
         }
@@ -115,8 +117,7 @@ else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000}}}
 
 # Celery. A task may run twice and must not mind: it is acknowledged when done, and what it works on is a due row.
-_broker = REDIS_URL.replace("unix://", "redis+socket://", 1)
-CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", _broker, schemes=("redis", "rediss", "redis+socket", "amqp", "amqps", "memory"))
+CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS, BROKER_REDIS_URL = env.broker("CELERY_BROKER_URL", REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

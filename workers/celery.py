@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from celery import Celery
+from django.conf import settings
 from kombu.entity import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
@@ -30,7 +31,8 @@ app.conf.update(
     task_default_routing_key="delivery",
     result_expires=None,  # there are no results, so beat must not plan to clear them away
     worker_send_task_events=False,
-    broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 1, "health_check_interval": 10},
+    broker_transport_options=settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    | {"socket_timeout": 5, "socket_connect_timeout": 1, "health_check_interval": 10},
     beat_scheduler="workers.schedule:Scheduler",
 )
 app.autodiscover_tasks(["workers"])

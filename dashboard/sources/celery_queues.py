@@ -62,7 +62,7 @@ def _lines(counts: dict[str, int], widget: WidgetKind, *, absent: object) -> Loo
 
 def waiting() -> dict[str, int]:
     """How many jobs wait in each queue."""
-    patience = {"socket_timeout": 2, "socket_connect_timeout": 2}
+    patience = settings.CELERY_BROKER_TRANSPORT_OPTIONS | {"socket_timeout": 2, "socket_connect_timeout": 2}
     with Connection(settings.CELERY_BROKER_URL, connect_timeout=2, transport_options=patience) as connection:  # type: ignore[no-untyped-call]
         connection.ensure_connection(max_retries=0, timeout=2)
         return {name: _length(connection, name) for name in QUEUES}
@@ -90,6 +90,7 @@ def _app() -> Celery:
         broker_connection_retry=False,
         broker_connection_max_retries=0,
         broker_connection_timeout=2,
-        broker_transport_options={"max_retries": 0, "socket_timeout": 2, "socket_connect_timeout": 2},
+        broker_transport_options=settings.CELERY_BROKER_TRANSPORT_OPTIONS
+        | {"max_retries": 0, "socket_timeout": 2, "socket_connect_timeout": 2},
     )
     return app

@@ -8,7 +8,7 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from core import health
+from core import health, redis_addresses
 from core.errors import Code, Problem
 from dashboard.sources.base import Found, Look, PollConfig, SourceKind, check_numbers, check_states, takes_numbers
 from dashboard.widgets.base import WidgetKind
@@ -94,7 +94,7 @@ def _redis(figure: str) -> float:
     if not url:
         raise Problem(Code.UNAVAILABLE, "No Redis is configured (REDIS_URL).")
     try:
-        with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
+        with redis_addresses.read(url).client(socket_timeout=2, socket_connect_timeout=2) as client:
             client.ping()
             began = time.perf_counter()
             known: Any = client.info() if figure != "ms" else client.ping()
