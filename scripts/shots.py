@@ -1,4 +1,7 @@
-"""`make shots`: every page at 390, 768 and 1360 px, light and dark, to docs/pictures/. Names as arguments: these pages only."""
+"""`make shots`: every page, and every kind of widget in every state, at 390, 768 and 1360 px, light and dark, to docs/pictures/.
+
+Names as arguments: these pages only.
+"""
 
 import json
 import os
@@ -17,10 +20,12 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from scripts import states
 from tests.e2e import pages
 from tests.support import browser as browsers
 from tests.support import servers
 
+WIDGETS = {f"widgets-{state}": f"/dashboards/widgets-{state}/" for state in states.STATES}
 PICTURES = servers.ROOT / "docs" / "pictures"
 TALLEST = 2000
 COLOURS = 192
@@ -53,7 +58,8 @@ def whole_demo() -> Iterator[tuple[servers.Site, str, Any]]:
     environment = site.env(PORT=str(port), BASE_URL=f"http://127.0.0.1:{port}")
     for step in ("prepare", "demo"):
         site.manage(step)
-    subprocess.run([sys.executable, "-m", "scripts.story"], cwd=servers.ROOT, env=environment, check=True)
+    for told in ("scripts.story", "scripts.states"):
+        subprocess.run([sys.executable, "-m", told], cwd=servers.ROOT, env=environment, check=True)
     everything = servers.Web([sys.executable, "-m", "core.run"], folder / "run.log", environment, port=port)
     try:
         everything.start()
@@ -70,7 +76,7 @@ def tell(url: str, token: str, *, title: str, text: str, priority: str) -> None:
 
 def shoot_all(browser: Browser, where: dict[str, str], kept: Any, wanted: list[str]) -> Iterator[tuple[str, bytes]]:
     for theme in pages.THEMES:
-        for who, addresses in (("guest", pages.GUEST), ("person", pages.PERSON), ("developer", pages.DEVELOPER)):
+        for who, addresses in (("guest", pages.GUEST), ("person", pages.PERSON | WIDGETS), ("developer", pages.DEVELOPER)):
             context = browsers.new_context(browser, theme=theme, reduced_motion="reduce", locale="en-GB", base_url=where[who])
             page = context.new_page()
             if who != "guest":
@@ -92,6 +98,8 @@ def shoot(page: Page, name: str, address: str, theme: str) -> Iterator[tuple[str
         # The window grows to the page, so that the bar below stands below and not in the middle.
         whole = page.evaluate("document.documentElement.scrollHeight")
         page.set_viewport_size({"width": width, "height": max(height, min(whole, TALLEST))})
+        # Charts are drawn when they are on the screen, with one of the next frames.
+        page.evaluate("new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 300))")
         yield f"{name}-{width}-{theme}.png", page.screenshot(animations="disabled", caret="hide")
 
 
