@@ -87,6 +87,20 @@ def test_the_first_paint_comes_from_the_page_and_news_follow_it(fake: FakeLive, 
     assert "/points/" not in {request.path.partition("?")[0] for request in fake.asked.queue}
 
 
+def test_a_chart_that_was_not_heard_of_for_longer_than_its_range_shows_its_last_values(fake: FakeLive, page: Page) -> None:
+    fake.pages["/points/"] = answer(5000, cpu=[(4400, 3), (4900, 4)])
+    late = {"from": START + 100_000, "to": START + 100_900, "step": 1, "series": {"cpu": []}}
+    shown = tile(json.dumps(late)).replace(
+        'data-new="{}"', f"data-new='{json.dumps({'prev': START + 4900, 'points': [[START + 5000, 5]]})}'"
+    )
+    fake.pages["/"] = page_with(region(BOARD, 1, shown), head=HEAD)
+    page.goto(fake.url)
+    fake.socket().answer()
+    assert asked(fake) == (4100, 5000)
+    holds(page, "cpu", "4400=3 4900=4 5000=5")
+    assert page.evaluate("document.querySelector('[data-chart]').chart.end") == START + 5000
+
+
 def test_what_is_missing_before_the_news_is_fetched(fake: FakeLive, page: Page) -> None:
     talk = opened(fake, page, answer(20, cpu=[(10, 1), (20, 2)]))
     fake.pages["/points/"] = answer(60, cpu=[(20, 2), (40, 4), (50, 5)])

@@ -92,6 +92,8 @@ class Chart {
     // A size that is asked for in the midst of a swap makes the browser lay the page out: known from here on.
     this.measure();
     this.read();
+    // What has not been heard of for longer than the range still shows its last values: they are not among what the page brings.
+    for (const element of this.tile.querySelectorAll("i[data-series][data-new]")) this.push(element.dataset.series, JSON.parse(element.dataset.new));
     this.sizes.observe(root);
     screen.observe(root);
     if (!root.dataset.points) this.reload();
@@ -141,8 +143,10 @@ class Chart {
     if (!news.points?.length) return;
     const old = this.points.get(name) ?? [];
     const hole = missing(old, news, this.step);
-    if (hole) this.want({ from: Math.max(hole.from, this.end - this.range), to: hole.to });
-    this.points.set(name, since(merge(old, news.points), this.end - this.range));
+    this.points.set(name, merge(old, news.points));
+    const first = this.end - this.range;
+    if (hole) this.want({ from: Math.max(hole.from, first), to: hole.to });
+    this.points.set(name, since(this.points.get(name), first));
     // What is pushed is not downsampled: before it is more than the eye can see, ask again.
     if (this.points.get(name).length > 4 * this.width + 400) this.reload();
     this.draw();
@@ -152,7 +156,12 @@ class Chart {
 
   reload() {
     this.whole = true;
-    this.want({ from: seconds() - this.range, to: seconds() });
+    this.want(this.span);
+  }
+
+  /** What there is to show: the range up to the newest value. */
+  get span() {
+    return { from: this.end - this.range, to: this.end };
   }
 
   /** A span changed behind what we know; one that begins before all that is shown stands for everything. */
@@ -172,7 +181,7 @@ class Chart {
     const whole = this.whole;
     this.wanted = null;
     this.whole = false;
-    const answer = await this.ask(whole ? { from: seconds() - this.range, to: seconds() } : span);
+    const answer = await this.ask(whole ? this.span : span);
     this.timer = null;
     this.failures = answer ? 0 : this.failures + 1;
     if (!this.root.isConnected) return;
