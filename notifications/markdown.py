@@ -14,13 +14,22 @@ _reader = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("stri
 _BLOCKS = ("</p>", "</li>", "<br>", "</h3>", "</h4>", "</h5>", "</pre>", "</blockquote>", "<hr>")
 
 
-def html(text: str) -> str:
-    """The text as HTML of a few plain tags that nothing can be smuggled through. Headings begin below the page's own."""
+def html(text: str, *, base: str = "") -> str:
+    """The text as HTML of a few plain tags that nothing can be smuggled through. Headings begin below the page's own.
+
+    `base`: this site's address, put before links to its own paths: where it is read elsewhere, as in a mail.
+    """
+
+    def checked(tag: str, attribute: str, value: str) -> str | None:
+        if attribute != "href":
+            return value
+        return None if not is_safe_url(value) else base + value if value.startswith("/") else value
+
     made = _reader.render(text)
     for level in (3, 2, 1):
         made = made.replace(f"<h{level}>", f"<h{level + 2}>").replace(f"</h{level}>", f"</h{level + 2}>")
     kept = nh3.clean(
-        made, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes={"http", "https"}, attribute_filter=_checked, link_rel="noopener noreferrer"
+        made, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes={"http", "https"}, attribute_filter=checked, link_rel="noopener noreferrer"
     ).strip()
     # Markup alone would be an empty line that nobody can read: show it as it was typed.
     return kept if not text or nh3.clean(kept, tags=set()).strip() else f"<p>{escape(text)}</p>"
@@ -33,7 +42,3 @@ def words(text: str) -> str:
         made = made.replace(end, f"{end}\n")
     lines = unescape(nh3.clean(made, tags=set())).splitlines()
     return "\n".join(line.strip() for line in lines if line.strip())
-
-
-def _checked(tag: str, attribute: str, value: str) -> str | None:
-    return value if attribute != "href" or is_safe_url(value) else None

@@ -66,8 +66,12 @@ class Notification(models.Model):
 
     @property
     def prose(self) -> SafeString:
-        """The body as HTML that is safe on every page and in mails."""
-        return mark_safe(markdown.html(self.body) if self.markdown else linebreaks(self.body, autoescape=True))
+        """The body as HTML that is safe on every page."""
+        return self.prose_for("")
+
+    def prose_for(self, base: str) -> SafeString:
+        """The same for elsewhere, as in a mail: links to this site's paths begin with its address."""
+        return mark_safe(markdown.html(self.body, base=base) if self.markdown else linebreaks(self.body, autoescape=True))
 
 
 class InboxItem(models.Model):

@@ -1,7 +1,7 @@
 """Who works on what: deliveries are leased, and whoever dies with a lease loses it when it runs out."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,7 +43,9 @@ def begin(delivery: Delivery) -> bool:
 
 def finish(delivery: Delivery, state: str, reason: str, *, now: datetime) -> bool:
     """Say how it ended: done, skipped or dead. False: the lease is gone, somebody else has it or it was owed anew."""
-    ended = _update(delivery, state=state, reason=reason[:200], finished_at=now, leased_until=None)
+    # Withdrawn while it was on its way, it has been sent all the same: the record says what happened.
+    held = ("leased", "skipped") if state == "done" else ("leased",)
+    ended = _update(delivery, held, state=state, reason=reason[:200], finished_at=now, leased_until=None)
     if ended:
         _count(delivery, _OUTCOMES[state], reason if state == "skipped" else "")
     return ended
@@ -52,6 +54,11 @@ def finish(delivery: Delivery, state: str, reason: str, *, now: datetime) -> boo
 def postpone(delivery: Delivery, until: datetime, reason: str) -> bool:
     """Give the lease back: due again at that time."""
     return _give_back(delivery, until, reason, outcome="postponed")
+
+
+def give_back(delivery: Delivery, *, now: datetime) -> bool:
+    """Nothing was done with it: due again now, for whoever comes next."""
+    return _update(delivery, state="due", due_at=now, leased_until=None)
 
 
 def fail(
@@ -89,9 +96,9 @@ def try_again(deliveries: Any, *, now: datetime) -> int:
     return int(ended.update(state="due", due_at=now, attempts=0, reason="", finished_at=None, leased_until=None))
 
 
-def _update(delivery: Delivery, **values: Any) -> bool:
+def _update(delivery: Delivery, held: Sequence[str] = ("leased",), **values: Any) -> bool:
     # Whose lease it is, its end says: no two claims of one row have the same.
-    mine = Delivery.objects.filter(pk=delivery.pk, state="leased", leased_until=delivery.leased_until)
+    mine = Delivery.objects.filter(pk=delivery.pk, state__in=held, leased_until=delivery.leased_until)
     if mine.update(**values) != 1:
         return False
     for name, value in values.items():

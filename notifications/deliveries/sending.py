@@ -1,6 +1,8 @@
 """The job of a way out: lease what is due, ask whether it is still needed, send, and keep what came of it."""
 
 import logging
+import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from datetime import datetime
@@ -28,10 +30,15 @@ def work_off(name: str, *, clock: Clock = timezone.now) -> int:
     transport, dealt = transports.of(name), 0
     if transport is None or not transport.is_set_up():
         return 0
-    while claimed := leasing.claim_due(name, now=clock(), limit=AT_ONCE):
+    while not _ending() and (claimed := leasing.claim_due(name, now=clock(), limit=AT_ONCE)):
         _deal_with(transport, claimed, clock)
         dealt += len(claimed)
     return dealt
+
+
+def _ending() -> bool:
+    """Whether this process is about to end: a command without a broker works off in a thread what it woke, and takes no more on then."""
+    return not threading.main_thread().is_alive()
 
 
 def _deal_with(transport: Transport[Any], claimed: Sequence[Delivery], clock: Clock) -> None:
@@ -45,7 +52,7 @@ def _deal_with(transport: Transport[Any], claimed: Sequence[Delivery], clock: Cl
             leasing.finish(delivery, "skipped", transport.lacking, now=now)
         elif delivery.attempts >= leasing.MOST_ATTEMPTS:
             leasing.finish(delivery, "dead", "Its worker died each time.", now=now)
-        elif leasing.begin(delivery):
+        else:
             parcels.append((delivery, parcel(delivery, address)))
     if parcels:
         _send_all(transport, parcels, clock)
@@ -80,8 +87,19 @@ def parcel(delivery: Delivery, address: Any) -> Parcel[Any]:
 
 def _send_all(transport: Transport[Any], parcels: Sequence[tuple[Delivery, Parcel[Any]]], clock: Clock) -> None:
     """Side by side, so that one that hangs does not hold up the others; whatever touches the database stays in this thread."""
+    waiting, running = deque(parcels), {}
     with ThreadPoolExecutor(min(THREADS, len(parcels)), thread_name_prefix="signalbox-delivery") as pool:
-        running = {pool.submit(transport.send, made): delivery for delivery, made in parcels}
+        while waiting:
+            delivery, made = waiting[0]
+            # The last question: whoever withdrew it meanwhile has taken it off us.
+            if leasing.begin(delivery):
+                try:
+                    running[pool.submit(transport.send, made)] = delivery
+                except RuntimeError:  # the process ends: no thread takes anything any more
+                    break
+            waiting.popleft()
+        for delivery, _ in waiting:
+            leasing.give_back(delivery, now=clock())
         for future in as_completed(running):
             _note(transport, running[future], future, now=clock())
 

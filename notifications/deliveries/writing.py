@@ -107,7 +107,10 @@ def muted_by(notification: Notification) -> set[Any]:
 
 
 def cancel_for(notifications: Any, *, now: datetime) -> int:
-    """These have been withdrawn (primary keys): what is still due of them is owed no more. Returns how many."""
+    """These have been withdrawn (primary keys): what is still due of them is owed no more. Returns how many.
+
+    What a worker holds and has not begun to send stays unsent too (`leasing.begin`); what is on its way is noted as sent when it arrives.
+    """
     with transaction.atomic():
-        owed = Delivery.objects.filter(item__notification__in=notifications, state="due")
+        owed = Delivery.objects.filter(item__notification__in=notifications, state__in=["due", "leased"])
         return owed.update(state="skipped", reason=Reason("withdrawn", now).stored(), finished_at=now)

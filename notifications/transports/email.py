@@ -70,6 +70,7 @@ def message(parcel: Parcel[str]) -> EmailMultiAlternatives:
     said, host = parcel.notification, parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
     context = {
         "said": said,
+        "prose": said.prose_for(settings.BASE_URL),
         "link": parcel.link,
         "buttons": parcel.buttons,
         "unsubscribe": parcel.unsubscribe,

@@ -58,6 +58,16 @@ def test_a_mail_says_it_in_text_and_html_and_leads_through_us(server: MailServer
     assert "Backup &lt;done&gt; &amp; dusted" in html and "<p>48 GB</p>" in html
 
 
+def test_markdown_leads_from_a_mail_to_this_site(server: MailServer, anna: Any, clock: Clock):
+    actions.notify(
+        anna, title="x", body="[Board](/dashboards/ops/?a=1&b=2), [out](https://example.net/x), [bad](//evil.example)", markdown=True
+    )
+    mail(clock)
+    html = part(server.messages[0], "html")
+    assert 'href="https://signalbox.example.org/dashboards/ops/?a=1&amp;b=2"' in html and 'href="https://example.net/x"' in html
+    assert 'href="//evil' not in html and 'href="/' not in html
+
+
 def test_the_header_unsubscribes_in_one_click_and_no_more_mails_come(server: MailServer, anna: Any, clock: Clock):
     actions.notify(anna, title="One", category="alert")
     mail(clock)

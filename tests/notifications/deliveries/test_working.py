@@ -1,5 +1,6 @@
 """What is owed outside the page: written with the notification, leased, asked about once more, sent, retried, given up."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from core import jobs
 from core.models import Profile
 from notifications import actions, categories, deliveries, preferences
-from notifications.deliveries import leasing
+from notifications.deliveries import leasing, sending
 from notifications.models import Delivery, InboxItem, Mute, Notification, Preference, Priority
 from notifications.transports import Accepted, NotSent
 from tests.notifications.conftest import newest_event, shown
@@ -340,6 +341,62 @@ def test_a_worker_that_dies_every_time_does_not_try_for_ever(pigeon: Pigeon, ann
     assert work_off(clock) == 1
     assert pigeon.carried == [] and owed()[0].state == "dead"
     assert owed()[0].reason == "Its worker died each time."
+
+
+def test_what_is_withdrawn_after_the_question_and_before_the_sending_is_not_sent(
+    pigeon: Pigeon, anna: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    actions.notify(anna, title="Wrong", key="k")
+    actions.notify(anna, title="Right")
+    clock.passes(minutes=2)
+    ask = sending._still_needed
+
+    def asked_and_then_withdrawn(*given: Any) -> Any:
+        needed = ask(*given)
+        actions.withdraw("k")
+        return needed
+
+    monkeypatch.setattr(sending, "_still_needed", asked_and_then_withdrawn)
+    work_off(clock)
+    wrong, right = owed()
+    assert pigeon.titles == ["Right"] and right.state == "done"
+    assert (wrong.state, wrong.reason.split(" ")[0], wrong.attempts) == ("skipped", "withdrawn", 0)
+
+
+def test_what_is_withdrawn_while_it_is_on_its_way_is_noted_as_sent(pigeon: Pigeon, anna: Any, clock: Clock):
+    actions.notify(anna, title="Too late", key="k")
+    clock.passes(minutes=2)
+    [mine] = leasing.claim_due("pigeon", now=clock.now, limit=1)
+    assert leasing.begin(mine)
+    actions.withdraw("k")
+    assert leasing.finish(mine, "done", "", now=clock.now)
+    assert owed()[0].state == "done"
+
+
+def test_a_process_that_ends_takes_no_more_on(pigeon: Pigeon, anna: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch):
+    actions.notify(anna, title="Hello")
+    clock.passes(minutes=2)
+    monkeypatch.setattr(sending, "_ending", lambda: True)
+    assert work_off(clock) == 0 and owed()[0].state == "due"
+
+
+def test_what_a_process_that_ends_can_send_no_more_is_due_at_once(pigeon: Pigeon, anna: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch):
+    for number in range(3):
+        actions.notify(anna, title=str(number))
+    clock.passes(minutes=2)
+    submit, taken = ThreadPoolExecutor.submit, []
+
+    def until_it_ends(pool: ThreadPoolExecutor, *given: Any) -> Any:
+        if taken:
+            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+        taken.append(given)
+        return submit(pool, *given)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", until_it_ends)
+    monkeypatch.setattr(sending, "_ending", lambda: bool(taken))
+    work_off(clock)
+    assert pigeon.titles == ["0"]
+    assert [(one.state, one.leased_until, one.due_at <= clock.now) for one in owed()[1:]] == [("due", None, True)] * 2
 
 
 def test_what_was_said_anew_while_it_was_being_sent_goes_out_again(pigeon: Pigeon, anna: Any, clock: Clock):
