@@ -1,7 +1,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from core import views
+from core import person_pages, views
 
 urlpatterns = [
     path("login/", views.SignInPage.as_view(), name="login"),
@@ -11,5 +11,7 @@ urlpatterns = [
     path("sessions/", views.sessions, name="sessions"),
     path("sessions/<int:pk>/end/", views.end_session, name="session_end"),
     path("sessions/end-others/", views.end_other_sessions, name="sessions_end_others"),
+    path("data/", person_pages.own_data, name="own_data"),
+    path("data/copy/", person_pages.own_copy, name="own_copy"),
     path("theme/", views.choose_theme, name="theme"),
 ]

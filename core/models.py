@@ -145,6 +145,9 @@ class Profile(models.Model):
     language = models.CharField(max_length=16, default="en")
     theme = models.CharField(max_length=8, choices=THEMES, default="auto")
 
+    class Meta:
+        permissions = [("export_people", "Can copy a person's data"), ("erase_people", "Can erase a person")]
+
     def __str__(self) -> str:
         return f"Profile of {self.user}"
 

@@ -13,10 +13,10 @@ from django.utils import timezone
 from core import persons
 from core.delivery.forgetting import forget_presence
 from core.models import ApiToken, Intent, Profile, Run, SignIn
-from core.persons import Part, Removed, rows, words_without
+from core.persons import Kept, Part, Removed, rows, words_without
 
 
-def _export(user: Any) -> dict[str, Any]:
+def _export(user: Any) -> dict[str, Kept]:
     return {
         "profile": rows(Profile.objects.filter(user=user), "time_zone", "language", "theme"),
         "sign_ins": rows(SignIn.objects.filter(user=user), "user_agent", "created_at", "last_seen", "expires_at"),
@@ -63,7 +63,7 @@ def _admin_log() -> Any:
     return apps.get_model("admin", "LogEntry") if apps.is_installed("django.contrib.admin") else None
 
 
-def _noted_by(user: Any) -> list[dict[str, Any]]:
+def _noted_by(user: Any) -> Kept:
     log = _admin_log()
     return rows(log.objects.filter(user=user), "action_time", "content_type__model", "object_repr", "action_flag") if log else []
 

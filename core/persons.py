@@ -7,7 +7,7 @@ persons.erase(user)       # the account is gone; what others still need stays as
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,13 +39,14 @@ class Removed:
 class Part:
     """What one app keeps about people.
 
-    export: the person -> what JSON can say. erase: runs in the transaction that ends with her row's deletion, so what refers to her by a
-    foreign key goes with it (CASCADE) or loses her (SET_NULL); whatever else names her is this function's. covers: the fields that both
-    know, as "app_label.Model.field": a test finds those that no part covers.
+    export: the person -> kinds of things with their rows, each of which JSON can say.
+    erase: runs in the transaction that ends with her row's deletion, so what refers to her by a foreign key goes with it (CASCADE) or
+    loses her (SET_NULL); whatever else names her is this function's.
+    covers: the fields that both know, as "app_label.Model.field": a test finds those that no part covers.
     """
 
     name: str
-    export: Callable[[Any], Any]
+    export: Callable[[Any], Mapping[str, "Kept"]]
     erase: Callable[[Any, Removed], None]
     covers: tuple[str, ...]
 
@@ -54,6 +55,7 @@ class NotErasable(RuntimeError):
     """Something else holds on to this account; the text says what. It has been deactivated and signed out, and nothing is erased."""
 
 
+Kept = Sequence[Any] | QuerySet[Any, dict[str, Any]]
 _parts: dict[str, Part] = {}
 
 
@@ -66,15 +68,25 @@ def parts() -> list[Part]:
     return list(_parts.values())
 
 
-def rows(found: QuerySet[Any], *fields: str) -> list[dict[str, Any]]:
-    """These fields of these rows, oldest first: what an export is made of."""
-    return list(found.order_by("pk").values(*fields))
+def rows(found: QuerySet[Any], *fields: str) -> QuerySet[Any, dict[str, Any]]:
+    """These fields of these rows, oldest first: what an export is made of, read only when it is."""
+    return found.order_by("pk").values(*fields)
 
 
 def export(user: Any) -> dict[str, Any]:
     """Everything that is stored about her, by the parts that keep it; no secrets, and nothing of others but what they sent her."""
     told: dict[str, Any] = {"made_at": timezone.now(), "account": _account(user)}
-    return told | {part.name: part.export(user) for part in parts()}
+    return told | {part.name: {kind: list(kept) for kind, kept in part.export(user).items()} for part in parts()}
+
+
+def numbers(user: Any) -> dict[str, dict[str, int]]:
+    """How many rows of what each part keeps: `{"rooms": {"messages": 12}}`; only what there is."""
+    counted = {part.name: {kind: _count(kept) for kind, kept in part.export(user).items()} for part in parts()}
+    return {name: {kind: count for kind, count in kinds.items() if count} for name, kinds in counted.items()}
+
+
+def _count(kept: "Kept") -> int:
+    return kept.count() if isinstance(kept, QuerySet) else len(kept)
 
 
 def _account(user: Any) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from core import errors, health, living, views
+from core import errors, health, living, person_pages, views
 from core.api import api
 
 urlpatterns = [
@@ -20,6 +20,8 @@ urlpatterns = [
     path("admin/login/", views.admin_sign_in),
     path("admin/live/", admin.site.admin_view(living.page), name="admin-live"),
     path("admin/live/disconnect/", admin.site.admin_view(living.disconnect), name="admin-disconnect"),
+    path("admin/people/<str:user>/", admin.site.admin_view(person_pages.person), name="admin-person"),
+    path("admin/people/<str:user>/copy/", admin.site.admin_view(person_pages.copy), name="admin-person-copy"),
     path("admin/", admin.site.urls),
     path("", include("notifications.urls")),
     path("dashboards/", include("dashboard.urls")),

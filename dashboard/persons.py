@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from core.persons import Part, Removed, rows, words_without
+from core.persons import Kept, Part, Removed, rows, words_without
 from dashboard.models import AlertRule, Dashboard, Favourite, Role, ShareLink
 
 
-def _export(user: Any) -> dict[str, Any]:
+def _export(user: Any) -> dict[str, Kept]:
     return {
         "boards": rows(Dashboard.objects.filter(owner=user), "slug", "title", "created_at"),
         "roles": rows(Role.objects.filter(user=user), "dashboard__slug", "level"),

@@ -4,7 +4,7 @@ from typing import Any
 
 from core.delivery.forgetting import forget_channel, rewrite
 from core.models import Event
-from core.persons import PORTION, Part, Removed, rows, words_without
+from core.persons import PORTION, Kept, Part, Removed, rows, words_without
 from notifications.models import (
     Broadcast,
     Delivery,
@@ -20,7 +20,7 @@ from notifications.models import (
 )
 
 
-def _export(user: Any) -> dict[str, Any]:
+def _export(user: Any) -> dict[str, Kept]:
     said = [f"notification__{name}" for name in ("title", "body", "url", "category", "priority", "audience")]
     items = InboxItem.objects.filter(user=user)
     sent = Notification.objects.filter(sender=user)

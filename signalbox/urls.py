@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from core import account_urls, errors, health, living, views
+from core import account_urls, errors, health, living, person_pages, views
 from core.api import api
 
 SIGN_IN = {"login", "logout", "password_change", "password_change_done"}
@@ -25,6 +25,8 @@ urlpatterns = [
     # Not below /admin/, where your own line answers everything.
     path("living/", admin.site.admin_view(living.page), name="admin-live"),
     path("living/disconnect/", admin.site.admin_view(living.disconnect), name="admin-disconnect"),
+    path("people/<str:user>/", admin.site.admin_view(person_pages.person), name="admin-person"),
+    path("people/<str:user>/copy/", admin.site.admin_view(person_pages.copy), name="admin-person-copy"),
     path("", include("notifications.urls")),
     path("dashboards/", include("dashboard.urls")),
     path("d/", include("dashboard.shared_urls")),

@@ -79,6 +79,12 @@ def sign_in() -> str:
 
 
 @register.filter
+def words(name: str) -> str:
+    """A name of ours as people write it: `quiet_hours` is quiet hours."""
+    return name.replace("_", " ")
+
+
+@register.filter
 def milliseconds(seconds: float | str | None) -> str:
     """Seconds as `under 5 ms`, as histograms know them: an upper bound; a dash where nothing was measured.
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 from core.delivery.forgetting import forget_channel
-from core.persons import Part, Removed, rows
+from core.persons import Kept, Part, Removed, rows
 from notifications.rooms.models import Membership, Message, Reaction, Restriction
 from notifications.rooms.people import Person
 from notifications.rooms.running import actions as running
 
 
-def _export(user: Any) -> dict[str, Any]:
+def _export(user: Any) -> dict[str, Kept]:
     key = Person.of_user(user).key
     return {
         "messages": rows(Message.objects.filter(author=key), "room__slug", "text", "created_at", "edited_at", "deleted_at"),

@@ -116,7 +116,7 @@ def world(alice: Any, bob: Any, charlie: Any) -> World:
         "dashboards": {"slug": "ops", "widget": "queue", "pk": rule.pk},
         "d": {"token": share, "widget": "queue"},
         "rooms": {"slug": "club", "message_id": message.pk},
-        "admin": {"pk": broadcast.pk, "verb": "pause"},
+        "admin": {"pk": broadcast.pk, "verb": "pause", "user": bob.pk},
     }
     return World({"visitor": None, "stranger": charlie, "member": bob, "owner": alice, "staff": staff}, values)
 
