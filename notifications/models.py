@@ -264,11 +264,12 @@ class BroadcastChunk(models.Model):
 
 
 class BroadcastReach(models.Model):
-    """How many of a broadcast's people one web process is connected to, when it was last asked."""
+    """Which of a broadcast's people one web process is connected to, when it was last asked."""
 
     broadcast = models.ForeignKey(Broadcast, on_delete=models.CASCADE, related_name="reach", db_index=False)
     process = models.CharField(max_length=32)
     connected = models.PositiveIntegerField()
+    people = models.JSONField(null=True)  # their keys: who has tabs on two processes is one; NULL from a process of an older build
     asked_at = models.DateTimeField()
 
     class Meta:

@@ -99,16 +99,16 @@ def senders(users: Collection[str]) -> set[str]:
 
 
 def answer_roll_call(broadcast: int, process: str, users: Collection[str]) -> None:
-    """Note how many of a broadcast's people are among those whom a web process serves now."""
+    """Note which of a broadcast's people are among those whom a web process serves now."""
     made = Broadcast.objects.filter(pk=broadcast, sent_at__isnull=False).first()
     if made is None:
         return
-    connected = people_of(made).filter(pk__in=_keys(users)).count() if users else 0
+    people = [str(key) for key in people_of(made).filter(pk__in=_keys(users)).values_list("pk", flat=True)] if users else []
     BroadcastReach.objects.bulk_create(
-        [BroadcastReach(broadcast=made, process=process, connected=connected, asked_at=timezone.now())],
+        [BroadcastReach(broadcast=made, process=process, connected=len(people), people=people, asked_at=timezone.now())],
         update_conflicts=True,
         unique_fields=["broadcast", "process"],
-        update_fields=["connected", "asked_at"],
+        update_fields=["connected", "people", "asked_at"],
     )
 
 

@@ -1,14 +1,14 @@
 """The job `broadcast_figures`: how many of a broadcast's people are connected, have seen it, have read it, while somebody wants to know.
 
-Connected people are known to the web processes only: a roll call (stored nowhere) on the audience's channel asks them, each writes how
-many of the people it serves are meant (`standing.answer_roll_call`), and the next round adds that up.
+Connected people are known to the web processes only: a roll call (stored nowhere) on the audience's channel asks them, each writes whom
+of the people that it serves is meant (`standing.answer_roll_call`), and the next round counts them together.
 """
 
 import time
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -26,6 +26,7 @@ NEWEST = 50  # broadcasts that are looked after
 def measure_watched(now: datetime | None = None) -> None:
     """Measure those that are being written, and those whose progress somebody has open; tell their pages what changed."""
     now = now or timezone.now()
+    BroadcastReach.objects.filter(asked_at__lte=now - ANSWERS).delete()
     newest = list(Broadcast.objects.filter(sent_at__isnull=False).order_by("-pk").values_list("pk", "state")[:NEWEST])
     watched = _watched([f"broadcast:{pk}" for pk, _ in newest])
     for pk, state in newest:
@@ -46,9 +47,18 @@ def _measure(pk: int, *, now: datetime) -> None:
     is_read = Q(read_at__isnull=False)
     counts = {"seen": Count("pk", filter=Q(seen_at__isnull=False) | is_read), "read": Count("pk", filter=is_read)}
     items = InboxItem.objects.filter(notification=made.notification_id).aggregate(**counts)
-    said = BroadcastReach.objects.filter(broadcast=pk, asked_at__gt=now - ANSWERS).aggregate(connected=Sum("connected"))
-    figures = items | {"connected": min(said["connected"] or 0, made.total)}
+    figures = items | {"connected": min(_connected(pk), made.total)}
     _show(pk, figures, now=now, took=time.monotonic() - began)
+
+
+def _connected(pk: int) -> int:
+    """How many people the web processes named, each of them once."""
+    people: set[str] = set()
+    nameless = 0
+    for named, count in BroadcastReach.objects.filter(broadcast=pk).values_list("people", "connected"):
+        people.update(named or ())
+        nameless += count if named is None else 0
+    return len(people) + nameless
 
 
 def _show(pk: int, figures: dict[str, int], *, now: datetime, took: float) -> None:

@@ -50,6 +50,17 @@ def test_each_process_says_whom_it_serves_and_the_page_is_told_the_sum(made: Bro
     assert newest(made)["connected"] == 1
 
 
+def test_who_has_tabs_on_two_processes_is_one(made: Broadcast, alice: Any, bob: Any, charlie: Any) -> None:
+    standing.answer_roll_call(made.pk, "web-1", {str(alice.pk), str(bob.pk)})
+    standing.answer_roll_call(made.pk, "web-2", {str(alice.pk)})
+    broadcasts.measure_watched()
+    assert newest(made)["connected"] == 2
+    # A process of an older build says how many, and not who.
+    made.reach.create(process="web-3", connected=1, asked_at=timezone.now())
+    broadcasts.measure_watched()
+    assert newest(made)["connected"] == 3
+
+
 def test_a_process_that_is_silent_counts_no_more(made: Broadcast, alice: Any) -> None:
     standing.answer_roll_call(made.pk, "web-1", {str(alice.pk)})
     broadcasts.measure_watched(timezone.now() + 2 * figures.ANSWERS)
@@ -88,13 +99,14 @@ def test_what_takes_long_to_count_is_counted_seldom(made: Broadcast, alice: Any)
     broadcasts.measure_watched(now + timedelta(seconds=29))
     assert Broadcast.objects.get().connected == 0
     Broadcast.objects.update(measured_at=now - timedelta(seconds=31))
+    standing.answer_roll_call(made.pk, "web", {str(alice.pk)})
     broadcasts.measure_watched()
     assert Broadcast.objects.get().connected == 1
 
 
-def test_with_nobody_looking_a_round_is_two_queries(made: Broadcast, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
+def test_with_nobody_looking_a_round_is_three_queries(made: Broadcast, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
     broadcasts.work_off_due()
-    with django_assert_max_num_queries(2):
+    with django_assert_max_num_queries(3):
         broadcasts.measure_watched()
 
 
