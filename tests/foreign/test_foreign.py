@@ -96,6 +96,8 @@ def test_a_widget_and_the_bell_are_live_on_a_page_of_the_project(running: Shop, 
         page.wait_for_selector("#toasts .toast >> text=The apples were counted")
         assert page.title() == "(1) The shop"
         assert page.evaluate("window.mark") == "the same page"
+        page.request.get(f"{running.url}/order/?number=4711")
+        page.wait_for_selector("#toasts .toast >> text=Order 4711")
         page.click("#bell")
         page.wait_for_selector('#badge[data-count="0"]', state="attached")
         assert "The apples were counted" in page.inner_text("#bell-list")

@@ -9,19 +9,24 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.db import connection
+from django.template import engines
+from django.test import RequestFactory
 
 from core.delivery.channel import registry
+from core.live import LivePositions
 from tests.support.live import live_client
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-channel-kind.md"
 
 
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.S)
+
+
 @pytest.fixture(scope="module")
 def code() -> str:
-    found = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
-    assert len(found) == 1
-    return str(found[0])
+    return blocks("python")[0]
 
 
 @pytest.fixture
@@ -64,3 +69,17 @@ def test_the_snapshot_is_the_row(counters: dict[str, Any]) -> None:
     counter = counters["Counter"].objects.create(total=7)
     kind = registry.kinds["counter"]
     assert [event["data"] for event in kind.snapshot(str(counter.pk))] == [{"total": 7}]
+
+
+def test_the_page_of_the_counter_shows_it_in_a_live_region(counters: dict[str, Any], bob: Any, rf: RequestFactory) -> None:
+    counters["Counter"].objects.create(pk=1, total=7)
+    request = rf.get("/")
+    request.user = bob
+    request.live = LivePositions(request)  # type: ignore[attr-defined]
+    template = engines["django"].from_string(blocks("django")[0])
+    counters["render"] = lambda request, name, context: template.render(context | {"url": "/counter/"}, request)
+    exec(blocks("python")[1], counters)
+    shown = counters["page"](request)
+    assert re.search(
+        r'<main data-channel="counter:1" data-position="[^"]+:0" data-refetch="/counter/"><b id="counter-1">7</b></main>', shown
+    )
