@@ -13,6 +13,7 @@ need() { # need <package> <command...>: the package, unless the command succeeds
 
 have_postgres() { command -v initdb || compgen -G "/usr/lib/postgresql/*/bin/initdb"; }
 have_nginx() { command -v nginx || [ -x /usr/sbin/nginx ]; }
+have_pgbouncer() { command -v pgbouncer || [ -x /usr/sbin/pgbouncer ]; }
 have_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
 need make command -v make
@@ -22,6 +23,8 @@ if [ "$what" = test ]; then
     need chromium have_chromium
     need postgresql have_postgres
     need nginx have_nginx
+    need redis-server command -v redis-server
+    need pgbouncer have_pgbouncer
 fi
 if [ ${#packages[@]} -eq 0 ]; then
     exit 0

@@ -5,17 +5,12 @@ import json
 import ssl
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.support.certificates import certify
 from tests.support.compose import Stack, compose_up, read
 from tests.support.servers import ROOT, Postgres, Valkey, free_port, wait_until
 from tests.support.wire_client import SocketClient, socket_client
@@ -36,19 +31,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, valkey: 
     with compose_up(folder, database=postgres.new_database(), redis=valkey.url, tls=tls) as up:
         assert up.run("web", ["python", "manage.py", "demo"]) == 0
         yield up
-
-
-def certify(folder: Path) -> tuple[Path, Path]:
-    """A key and a certificate for this machine, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    certificate = certificate.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "key.pem").write_bytes(private)
-    (folder / "certificate.pem").write_bytes(certificate.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    return folder / "key.pem", folder / "certificate.pem"
 
 
 def people(stack: Stack) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def test_what_was_not_run_is_named_at_the_end_and_fails_where_it_is_required(
 
 def test_a_word_that_require_does_not_know_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("REQUIRE", "browser,mysql")
-    with pytest.raises(SystemExit, match="REQUIRE names mysql; it knows browser, postgres, valkey, nginx, node"):
+    with pytest.raises(SystemExit, match="REQUIRE names mysql; it knows browser, postgres, valkey, redis, pgbouncer, nginx, node"):
         make_test.main()
 
 

@@ -32,10 +32,22 @@ def nginx_program() -> str | None:
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
+def redis_program() -> str | None:
+    """Debian's Redis, which speaks TLS and can be a Sentinel; the wheel's Valkey does not."""
+    return shutil.which("redis-server")
+
+
+def pgbouncer_program() -> str | None:
+    """pgbouncer, which Debian keeps where only root looks."""
+    return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
+
+
 NEEDS: dict[str, tuple[Callable[[], str | None], str]] = {
     "browser": (chromium, "apt install chromium"),
     "postgres": (lambda: postgres_program("initdb"), "apt install postgresql"),
     "valkey": (valkey_program, "pip install -r requirements-embedded.txt"),
+    "redis": (redis_program, "apt install redis-server"),
+    "pgbouncer": (pgbouncer_program, "apt install pgbouncer"),
     "nginx": (nginx_program, "apt install nginx"),
     "node": (frontend.node_program, "apt install nodejs npm"),
 }

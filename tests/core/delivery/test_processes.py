@@ -39,8 +39,15 @@ class Publisher:
 
     def publish(self, channel: str, type: str, key: str = "", **data: Any) -> None:
         """Returns when the event is committed."""
+        self._tell({"channel": channel, "type": type, "data": data, "key": key})
+
+    def blink(self, channel: str, text: str) -> None:
+        """Say something that is not stored: it travels over the channel layer or not at all."""
+        self._tell({"channel": channel, "type": "blink", "data": {"text": text}, "unstored": True})
+
+    def _tell(self, event: dict[str, Any]) -> None:
         assert self._child.stdin is not None
-        self._child.stdin.write(json.dumps([{"channel": channel, "type": type, "data": data, "key": key}]) + "\n")
+        self._child.stdin.write(json.dumps([event]) + "\n")
         self._expect("ok")
 
     def end(self) -> None:
