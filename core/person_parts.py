@@ -85,7 +85,7 @@ def _sessions_of(user: Any) -> list[Session]:
 
 
 PART = Part(
-    "core",
+    "access",
     _export,
     _erase,
     covers=(

@@ -130,5 +130,5 @@ class LiveConsumer(SocketConsumer):
         if self.connection is not None:
             self._silence.cancel()
             hub.dismiss(self.connection)
-            logger.info("socket closed", extra={"code": message.get("code")})
+            logger.info("socket closed", extra={"code": int(message.get("code") or 1006)})
         raise StopConsumer

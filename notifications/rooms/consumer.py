@@ -87,7 +87,7 @@ class PlainSocket(SocketConsumer):
         if self.connection is not None:
             await self.left(self.connection)
             hub.dismiss(self.connection)
-            logger.info("plain socket closed", extra={"code": message.get("code")})
+            logger.info("plain socket closed", extra={"code": int(message.get("code") or 1006)})
         raise StopConsumer
 
     async def entered(self, connection: Connection) -> None:

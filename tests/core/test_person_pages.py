@@ -31,7 +31,7 @@ def test_she_sees_what_is_stored_and_takes_a_copy_of_her_own_only(bob: Any, char
     notify([charlie], title="For charlie")
     client = browser_of(bob)
     page = client.get("/accounts/data/").content.decode()
-    assert "1 inbox" in page and "/accounts/data/copy/" in page
+    assert "inbox: 1" in page and "/accounts/data/copy/" in page
     answer = client.get("/accounts/data/copy/")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="signalbox-bob.json"'
     assert answer.headers["Cache-Control"] == "no-store"

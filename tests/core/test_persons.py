@@ -178,12 +178,12 @@ def where(needle: str) -> dict[str, int]:
 
 def test_her_export_holds_what_is_stored_and_no_secret(her: Any, traces: Any):
     told = json.loads(json.dumps(persons.export(her), cls=DjangoJSONEncoder))
-    assert set(told) == {"made_at", "account", "core", "notifications", "rooms", "boards"}
+    assert set(told) == {"made_at", "account", "access", "notifications", "rooms", "boards"}
     assert told["account"]["email"] == f"{NEEDLE}@example.com" and "password" not in told["account"]
     assert [row["text"] for row in told["rooms"]["messages"]] == ["Hello @bob"]
     assert {row["notification__title"] for row in told["notifications"]["inbox"]} == {f"For {NAME} alone", "For both"}
     assert told["notifications"]["devices"][0]["endpoint"].endswith(NAME)
-    assert told["core"]["sign_ins"][0]["user_agent"] == f"{NAME}'s browser"
+    assert told["access"]["sign_ins"][0]["user_agent"] == f"{NAME}'s browser"
     assert told["boards"]["alerts"] == ["High"]
     everything = [value for part in persons.parts() for value in told[part.name].items()]
     assert [name for name, rows in everything if not rows] == [
