@@ -192,13 +192,11 @@ def _note(arrival: Arrival, at: Mapping[str, tuple[str, bool]]) -> None:
     logger.info("subscribed", extra=said)
 
 
-def _asked(batch: Sequence[Arrival]) -> dict[Kind, tuple[set[Reader], set[str]]]:
-    asked: dict[Kind, tuple[set[Reader], set[str]]] = defaultdict(lambda: (set(), set()))
+def _asked(batch: Sequence[Arrival]) -> dict[Kind, set[tuple[Reader, str]]]:
+    asked: dict[Kind, set[tuple[Reader, str]]] = defaultdict(set)
     for arrival in batch:
         for name in arrival.allowed:
-            readers, keys = asked[registry.of(name)]
-            readers.add(arrival.connection.reader)
-            keys.add(name.key)
+            asked[registry.of(name)].add((arrival.connection.reader, name.key))
     return asked
 
 

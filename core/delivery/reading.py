@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from django.db import DatabaseError
@@ -11,7 +11,7 @@ from django.db import DatabaseError
 from core.delivery import epochs, figures, history
 from core.delivery.authority import CHANNEL as AUTHORITY
 from core.delivery.executor import on_executor
-from core.delivery.position import Position, Range
+from core.delivery.position import Range
 from core.delivery.topic import Subscription, Topic
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 POLL = 1.5  # seconds, +-20 %
 POLL_WITHOUT_LAYER = 0.5
-SLICE = 2000  # channels in one poll query
+SLICE = 5000  # channels in one poll query
 RETRY = 0.5  # seconds after the database failed
 
 
@@ -115,22 +115,21 @@ class Reading:
         names = [name for name, topic in self._hub.topics.items() if topic.opened]
         for start in range(0, len(names), SLICE):
             held = {name: self._hub.topics[name].head for name in names[start : start + SLICE] if name in self._hub.topics}
-            positions = await on_executor(history.positions, list(held))
-            for name, position in positions.items():
-                self._compare(name, position)
-            await self._suspect(held, positions)
+            life, elsewhere = await on_executor(history.moved, held)
+            self._compare(held, life, elsewhere)
+            await self._suspect(held, life, elsewhere)
 
-    def _compare(self, name: str, position: Position) -> None:
-        topic = self._hub.topics.get(name)
-        if topic is not None and topic.opened and (position.offset > topic.head or position.epoch != topic.epoch):
-            figures.gaps.inc()
-            self.soon(topic, topic.head)
+    def _compare(self, held: Iterable[str], life: str, elsewhere: Mapping[str, int]) -> None:
+        for name in held:
+            topic = self._hub.topics.get(name)
+            if topic is not None and topic.opened and (elsewhere.get(name, 0) > topic.head or life != topic.epoch):
+                figures.gaps.inc()
+                self.soon(topic, topic.head)
 
-    async def _suspect(self, held: Mapping[str, int], positions: Mapping[str, Position]) -> None:
+    async def _suspect(self, held: Mapping[str, int], life: str, elsewhere: Mapping[str, int]) -> None:
         """A table that stands below what we held before we asked it was taken back: seen twice, that is a new life of the database."""
-        behind = {name for name, position in positions.items() if position.offset < held[name]}
-        sure, self._behind = behind & self._behind, (self._behind - positions.keys()) | behind
+        behind = {name for name, offset in elsewhere.items() if offset < held[name]}
+        sure, self._behind = behind & self._behind, (self._behind - held.keys()) | behind
         if sure:
-            epoch = positions[min(sure)].epoch
-            await on_executor(epochs.rotate, reason=f"{min(sure)} went back", instead_of=epoch)
+            await on_executor(epochs.rotate, reason=f"{min(sure)} went back", instead_of=life)
             self._behind.clear()

@@ -5,7 +5,8 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
@@ -27,17 +28,31 @@ REFUSED_FOR = 60.0  # seconds that a revoked session's hash is refused
 SLICE = 500  # connections in one question
 RETRY = 0.2  # seconds after the database failed
 RECHECK = 60.0  # seconds
+NEEDLESS = 8  # answers for one that is wanted
+TOGETHER = 64  # pairs of reader and key in one question where each reads something else
 MAX_AGE = 12 * 3600.0  # seconds, less up to a quarter
 
-Asked = Mapping[Kind, tuple[Collection[Reader], Collection[str]]]
+Asked = Mapping[Kind, Collection[tuple[Reader, str]]]
 
 
 def readable(asked: Asked) -> set[tuple[Reader, ChannelName]]:
-    """What these readers may read, one question to each kind, and tokens only within their scopes. Blocking."""
-    found = {
-        (reader, ChannelName(kind.name, key)) for kind, (readers, keys) in asked.items() for reader, key in kind.readable(readers, keys)
+    """Of these readers and keys, the pairs that may read; with a token only within its scopes. Blocking."""
+    return {
+        (reader, name)
+        for kind, pairs in asked.items()
+        for reader, key in _granted(kind, pairs)
+        if tokens.allows(reader.scopes, f"read:{(name := ChannelName(kind.name, key))}")
     }
-    return {(reader, name) for reader, name in found if tokens.allows(reader.scopes, f"read:{name}")}
+
+
+def _granted(kind: Kind, pairs: Collection[tuple[Reader, str]]) -> Iterator[tuple[Reader, str]]:
+    """A kind answers for all readers with all keys: one question, unless that were many more than anybody wants to know."""
+    readers, keys = {reader for reader, _ in pairs}, {key for _, key in pairs}
+    size = len(pairs) if len(readers) * len(keys) <= NEEDLESS * len(pairs) else TOGETHER
+    sorted_pairs = sorted(pairs, key=lambda pair: pair[1])
+    for start in range(0, len(sorted_pairs), size):
+        wanted = set(sorted_pairs[start : start + size])
+        yield from wanted & kind.readable({reader for reader, _ in wanted}, {key for _, key in wanted})
 
 
 class Recheck:
@@ -144,9 +159,7 @@ class Recheck:
 
     async def check(self, portion: Sequence[Connection]) -> None:
         """Ask once who these connections are and what they may read, and act on the answers."""
-        credentials = {connection.credential for connection in portion}
-        names = {name for connection in portion for name in connection.channels()}
-        known, allowed = await on_executor(_ask, credentials, names)
+        known, allowed = await on_executor(_ask, [(connection.credential, list(connection.channels())) for connection in portion])
         for connection in portion:
             reader = known[connection.credential]
             if connection.closing:
@@ -168,11 +181,11 @@ class Recheck:
 
 
 def _ask(
-    credentials: Collection[Credential], names: Collection[ChannelName]
+    wanted: Collection[tuple[Credential, Collection[ChannelName]]],
 ) -> tuple[dict[Credential, Reader], set[tuple[Reader, ChannelName]]]:
-    readers = identity.readers(credentials)
-    asked = {
-        kind: (set(readers.values()), {name.key for name in names if name.kind == kind.name})
-        for kind in {registry.of(name) for name in names}
-    }
+    readers = identity.readers({credential for credential, _ in wanted})
+    asked: dict[Kind, set[tuple[Reader, str]]] = defaultdict(set)
+    for credential, names in wanted:
+        for name in names:
+            asked[registry.of(name)].add((readers[credential], name.key))
     return readers, readable(asked)

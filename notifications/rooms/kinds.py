@@ -85,7 +85,8 @@ class ReadingKind(Kind):
     types = (EventType("read"),)
 
     def readable(self, readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
-        return {(reader, key) for reader in readers for key in keys if reader.user and reader.user == key}
+        wanted = set(keys)
+        return {(reader, reader.user) for reader in readers if reader.user and reader.user in wanted}
 
     def render(self, event: Event, key: str) -> str:
         return _mark(f"read-{int(event.key)}", event.data["offset"])

@@ -3,7 +3,7 @@
 import atexit
 import queue
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -86,12 +86,12 @@ def unpolled_state() -> None:
     from core.delivery import history, reading
     from core.delivery.channel import Keeps, registry
 
-    positions = history.positions
+    moved = history.moved
 
-    def of_logs(channels: Iterable[str]) -> Any:
-        return positions([name for name in channels if registry.of(name).keeps is Keeps.LOG])
+    def of_logs(heads: Mapping[str, int]) -> Any:
+        return moved({name: head for name, head in heads.items() if registry.of(name).keeps is Keeps.LOG})
 
-    reading.history = _Instead(history, positions=of_logs)  # the hub's own view only: pages read positions as ever
+    reading.history = _Instead(history, moved=of_logs)  # the hub's own view only: pages read positions as ever
 
 
 def unchecked() -> None:
@@ -100,7 +100,7 @@ def unchecked() -> None:
     from core.delivery.channel import ChannelName
 
     def everything(asked: Any) -> Any:
-        return {(reader, ChannelName(kind.name, key)) for kind, (readers, keys) in asked.items() for reader in readers for key in keys}
+        return {(reader, ChannelName(kind.name, key)) for kind, pairs in asked.items() for reader, key in pairs}
 
     arrivals.readable = recheck.readable = everything
 

@@ -86,8 +86,8 @@ class Delivery(RuleBasedStateMachine):
         if function is recheck.readable:
             return _all_readable(given[0])
         if function is recheck._ask:
-            readers = {credential: Reader(user=credential.guest) for credential in given[0]}
-            return readers, {(reader, name) for reader in readers.values() for name in given[1]}
+            readers = {credential: Reader(user=credential.guest) for credential, _ in given[0]}
+            return readers, {(readers[credential], name) for credential, names in given[0] for name in names}
         if function is history.standings:
             return {name: history.Standing(table.epoch, table.head, table.tail) for name in given[0]}
         if function is fanout._personalise:
@@ -145,7 +145,8 @@ class Delivery(RuleBasedStateMachine):
 
     @rule()
     def poll(self) -> None:
-        self.now(lambda: self.hub.reading._compare(str(self.table.name), self.table.position()))
+        name, table = str(self.table.name), self.table
+        self.now(lambda: self.hub.reading._compare([name], table.epoch, {name: table.head}))
 
     @rule()
     def flush(self) -> None:
@@ -302,7 +303,7 @@ class Delivery(RuleBasedStateMachine):
 
 
 def _all_readable(asked: recheck.Asked) -> set[tuple[Reader, ChannelName]]:
-    return {(reader, ChannelName(kind.name, key)) for kind, (readers, keys) in asked.items() for reader in readers for key in keys}
+    return {(reader, ChannelName(kind.name, key)) for kind, pairs in asked.items() for reader, key in pairs}
 
 
 class LogDelivery(Delivery):
