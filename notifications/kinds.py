@@ -109,6 +109,7 @@ _STATES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "unarchived": _back,
     "snoozed": _away,
     "unsnoozed": _back,
+    "filters": lambda data: rows.REFETCH,
     "muted": lambda data: muting.fragment(data["channel"], data["level"]),
 }
 

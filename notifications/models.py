@@ -144,6 +144,22 @@ class Preference(models.Model):
         return f"{self.category} by {self.transport}: {'on' if self.enabled else 'off'}"
 
 
+class SavedFilter(models.Model):
+    """A filter of the inbox that a person keeps under a name: a tab of her own."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    name = models.CharField(max_length=40)
+    tab = models.CharField(max_length=10)
+    q = models.CharField(max_length=200)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "name"], name="filter_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Mute(models.Model):
     """How much of one channel (a room, a dashboard) a person wants to hear of. No row: everything."""
 

@@ -16,6 +16,8 @@ from notifications.models import (
     PushSubscription,
     QuietHours,
     Recurrence,
+    SavedFilter,
+    SavedFilter,
     Webhook,
 )
 
@@ -33,6 +35,8 @@ def _export(user: Any) -> dict[str, Kept]:
         "broadcasts": rows(Broadcast.objects.filter(sender=user), "notification__title", "state", "created_at", "sent_at", "total"),
         "recurring_broadcasts": rows(Recurrence.objects.filter(sender=user), "title", "says", "enabled", "created_at"),
         "preferences": rows(Preference.objects.filter(user=user), "category", "transport", "enabled"),
+        "filters": rows(SavedFilter.objects.filter(user=user), "name", "tab", "q", "created_at"),
+        "filters": rows(SavedFilter.objects.filter(user=user), "name", "tab", "q", "created_at"),
         "muted": rows(Mute.objects.filter(user=user), "channel", "level"),
         "quiet_hours": rows(QuietHours.objects.filter(user=user), "start", "end"),
         "webhook": rows(Webhook.objects.filter(user=user), "url", "shape", "created_at"),
@@ -84,7 +88,8 @@ PART = Part(
         for field in (
             "Notification.sender", "Notification.owner", "Notification.audience", "Notification.title", "InboxItem.user", "Preference.user",
             "Mute.user", "QuietHours.user", "Webhook.user", "PushSubscription.user", "Broadcast.sender", "Broadcast.audience",
-            "Recurrence.sender", "Recurrence.audience", "KnownBrowser.user", "KnownBrowser.name",
+            "Recurrence.sender", "Recurrence.audience", "KnownBrowser.user", "KnownBrowser.name", "SavedFilter.user",
+            "SavedFilter.name",
         )
     ),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, path
 
-from notifications import desktop_views, item_views, preference_views, push_views, views, way_views
+from notifications import desktop_views, filter_views, item_views, preference_views, push_views, views, way_views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/", views.inbox_page, name="inbox"),
@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/read/", item_views.read_all, name="inbox-read-all"),
     path("inbox/all/<str:verb>/", item_views.change_all, name="inbox-all"),
     path("inbox/snooze/", item_views.snooze_chosen, name="inbox-snooze-chosen"),
+    path("inbox/filters/", filter_views.filters, name="inbox-filters"),
     path("inbox/undo/", item_views.take_back, name="inbox-undo"),
     path("inbox/waiting/", desktop_views.waiting, name="inbox-waiting"),
     path("sw.js", desktop_views.service_worker, name="service-worker"),

@@ -16,7 +16,9 @@ from django.views.decorators.http import require_GET, require_POST
 from core.buttons import pressable
 from notifications import actions, inbox, regions, rows
 from notifications.broadcasts.actions import ensure_items
+from notifications.filter_views import address_of
 from notifications.kinds import counts_html
+from notifications.models import SavedFilter
 from notifications.rows import Row
 from notifications.snoozing import CHOICES
 
@@ -64,11 +66,19 @@ def inbox_context(request: HttpRequest, *, after: tuple[datetime, int] | None = 
     found = inbox.page(inbox.listed(request.user, query, now=timezone.now()), after=after)
     shown = [Row.of_item(item) for item in found[: inbox.PAGE]]
     parameters = {"tab": query.tab} | ({"q": asked} if asked else {})
+    saved = _saved(request.user, query.tab, asked)
+    is_saved = any(here for _, _, here in saved)
     return {
+        "saved": saved,
+        "is_saved": is_saved,
+        "keep": f"{reverse('inbox-filters')}?{urlencode(parameters)}" if asked and not is_saved else "",
         "items": mark_safe("".join(rows.item(row) for row in shown)),
         "query": query,
         "asked": asked,
-        "tabs": [(name, words, name == query.tab, getattr(shell_counts(request), name, None)) for name, words in inbox.TABS.items()],
+        "tabs": [
+            (name, words, name == query.tab and not is_saved, getattr(shell_counts(request), name, None))
+            for name, words in inbox.TABS.items()
+        ],
         # New arrivals are put into the lists that they belong to, and into no other.
         "list_id": "inbox-list" if query.tab not in ("snoozed", "archived") and not query.filters else "inbox-found",
         "address": f"{reverse('inbox-list')}?{urlencode(parameters)}",
@@ -79,6 +89,13 @@ def inbox_context(request: HttpRequest, *, after: tuple[datetime, int] | None = 
         "keys": _KEYS,
         "more": f"{reverse('inbox-more')}?{urlencode(parameters | {'after': shown[-1].place})}" if len(found) > inbox.PAGE else "",
     }
+
+
+def _saved(user: Any, tab: str, asked: str) -> list[tuple[str, str, bool]]:
+    """Her own filters: name, address, and whether it is the one that is shown."""
+    shown = (tab, " ".join(asked.split()))
+    mine = SavedFilter.objects.filter(user=user).order_by("pk")
+    return [(one.name, address_of(one), (one.tab, one.q) == shown) for one in mine]
 
 
 def _bulk_button(query: inbox.Query, parameters: dict[str, str]) -> tuple[str, str, str]:

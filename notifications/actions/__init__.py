@@ -4,6 +4,7 @@ notify("group:ops", title="Backup done", key="backup")
 """
 
 from notifications.actions.due import work_off_due
+from notifications.actions.filters import delete_filter, rename_filter, save_filter
 from notifications.actions.muting import mute, unmute
 from notifications.actions.sending import Sent, notify, owner_of, replace, withdraw
 from notifications.actions.states import (
@@ -23,6 +24,7 @@ from notifications.actions.states import (
 from notifications.broadcasts.actions import broadcast
 
 __all__ = [
-    "Sent", "archive", "broadcast", "change", "change_matching", "mark_matching_read", "mark_read", "mark_seen", "mark_unread", "mute",
-    "notify", "owner_of", "replace", "seen_on_screen", "snooze", "unarchive", "undo", "unmute", "unsnooze", "withdraw", "work_off_due",
+    "Sent", "archive", "broadcast", "change", "change_matching", "delete_filter", "mark_matching_read", "mark_read", "mark_seen",
+    "mark_unread", "mute", "notify", "owner_of", "rename_filter", "replace", "save_filter", "seen_on_screen", "snooze", "unarchive",
+    "undo", "unmute", "unsnooze", "withdraw", "work_off_due",
 ]  # fmt: skip
