@@ -17,7 +17,6 @@ from notifications.models import (
     QuietHours,
     Recurrence,
     SavedFilter,
-    SavedFilter,
     Webhook,
 )
 
@@ -35,7 +34,6 @@ def _export(user: Any) -> dict[str, Kept]:
         "broadcasts": rows(Broadcast.objects.filter(sender=user), "notification__title", "state", "created_at", "sent_at", "total"),
         "recurring_broadcasts": rows(Recurrence.objects.filter(sender=user), "title", "says", "enabled", "created_at"),
         "preferences": rows(Preference.objects.filter(user=user), "category", "transport", "enabled"),
-        "filters": rows(SavedFilter.objects.filter(user=user), "name", "tab", "q", "created_at"),
         "filters": rows(SavedFilter.objects.filter(user=user), "name", "tab", "q", "created_at"),
         "muted": rows(Mute.objects.filter(user=user), "channel", "level"),
         "quiet_hours": rows(QuietHours.objects.filter(user=user), "start", "end"),
