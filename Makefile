@@ -1,7 +1,7 @@
 # Two commands: `make run` starts everything on this machine, `make test` tests everything. README.md says more.
 PYTHON ?= python3
 
-.PHONY: run test lint shots chaos bench
+.PHONY: run test lint audit shots chaos bench
 
 run: .venv/.run
 	@exec .venv/bin/python -m core.run
@@ -11,6 +11,10 @@ test: .venv/.dev
 
 lint: .venv/.dev
 	@.venv/bin/python -m scripts.lint
+
+# Asks databases on the net about holes in what we pin; where there is no net, it says NOT RUN.
+audit: .venv/.dev
+	@.venv/bin/python -m scripts.audit
 
 shots: .venv/.dev
 	@.venv/bin/python -m scripts.shots
