@@ -17,7 +17,7 @@ from dashboard.widgets.base import Point, View
 
 SECOND = 1_000_000
 KEEP_NEWEST = 60  # samples of a series that stay however old they are: a tile shows its last values, and they must not change unannounced
-_AT_ONCE = 200  # SQLite takes 500 SELECTs in one statement, and a series needs two
+_AT_ONCE = 200  # series: SQLite takes 500 SELECTs in one statement, and a series needs two
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,28 @@ def _view(points: list[Point], count: int, base: Point | None) -> View:
 
 
 def _query(wanted: Mapping[int, Wanted]) -> tuple[str, list[Any]]:
-    """One SELECT per series, each along the index, joined: a window function would read all samples there are."""
-    table = connections[router.db_for_read(Sample)].ops.quote_name(Sample._meta.db_table)
+    """One look along the index per series, all in one statement: a window function would read all samples there are."""
+    connection = connections[router.db_for_read(Sample)]
+    table = connection.ops.quote_name(Sample._meta.db_table)
+    return _query_by_arrays(wanted, table) if connection.vendor == "postgresql" else _query_by_arms(wanted, table)
+
+
+def _query_by_arrays(wanted: Mapping[int, Wanted], table: str) -> tuple[str, list[Any]]:
+    # As many arms as series, as below, take Postgres half a millisecond each to plan.
+    columns = "id, at, value, label, data"
+    newest = f"SELECT {columns} FROM {table} WHERE series_id = given.series ORDER BY at DESC LIMIT given.count"
+    last = f"(SELECT MAX(at) FROM {table} WHERE series_id = given.series)"
+    base = f"SELECT {columns} FROM {table} WHERE series_id = given.series AND at <= {last} - given.horizon ORDER BY at DESC LIMIT 1"
+    compared = {pk: want.horizon * SECOND for pk, want in wanted.items() if want.horizon}
+    sql = (
+        f"SELECT series, 0, found.* FROM unnest(%s::bigint[], %s::bigint[]) AS given(series, count) CROSS JOIN LATERAL ({newest}) AS found "
+        f"UNION ALL SELECT series, 1, found.* FROM unnest(%s::bigint[], %s::bigint[]) AS given(series, horizon) "
+        f"CROSS JOIN LATERAL ({base}) AS found"
+    )
+    return sql, [list(wanted), [want.count + 1 for want in wanted.values()], list(compared), list(compared.values())]
+
+
+def _query_by_arms(wanted: Mapping[int, Wanted], table: str) -> tuple[str, list[Any]]:
     newest = f"SELECT series_id, 0, id, at, value, label, data FROM {table} WHERE series_id = %s ORDER BY at DESC LIMIT %s"
     base = (
         f"SELECT series_id, 1, id, at, value, label, data FROM {table} WHERE series_id = %s "
@@ -199,10 +219,15 @@ def newest_times(series: Collection[int]) -> dict[int, int]:
     if not series:
         return {}
     connection = connections[router.db_for_read(Sample)]
-    # One MAX per series is one look into the index; grouped, SQLite reads all samples there are.
-    one = f"SELECT %s, MAX(at) FROM {connection.ops.quote_name(Sample._meta.db_table)} WHERE series_id = %s"
+    table = connection.ops.quote_name(Sample._meta.db_table)
     with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join([one] * len(series)), [pk for pk in series for _ in range(2)])
+        # One MAX per series is one look into the index; grouped, SQLite reads all samples there are.
+        if connection.vendor == "postgresql":
+            sql = f"SELECT series, (SELECT MAX(at) FROM {table} WHERE series_id = series) FROM unnest(%s::bigint[]) AS given(series)"
+            cursor.execute(sql, [list(series)])
+        else:
+            one = f"SELECT %s, MAX(at) FROM {table} WHERE series_id = %s"
+            cursor.execute(" UNION ALL ".join([one] * len(series)), [pk for pk in series for _ in range(2)])
         return {pk: newest for pk, newest in cursor.fetchall() if newest is not None}
 
 

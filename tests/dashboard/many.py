@@ -4,10 +4,12 @@ Prints `stored` at its end. `test_overlapping.py` starts it.
 """
 
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.utils import timezone
 
+from dashboard import history
 from dashboard.actions import NewValue, record, record_many, save_dashboard, save_widget
-from dashboard.models import Dashboard, Sample, Widget
+from dashboard.models import Dashboard, Sample, Series, Widget
 from dashboard.values import moment
 
 START = (int(timezone.now().timestamp()) - 6000) * 1_000_000
@@ -39,7 +41,21 @@ def main() -> None:
     assert ids == sorted(ids), "ids rise with the times"
     record_many([NewValue(many, {"cell": 1.5}, moment(START + number), "row") for number in range(30)])
     assert min(Sample.objects.filter(series__widget=many, at__lt=START + 30).values_list("pk", flat=True)) > max(ids), "replaced"
+    _check_views(one, many)
     print("stored")
+
+
+def _check_views(*widgets: Widget) -> None:
+    """The two ways of asking for the newest samples find the same."""
+    series = list(Series.objects.filter(widget__in=widgets).values_list("pk", flat=True))
+    wanted = dict(zip(series, (history.Wanted(30, 10), history.Wanted(1)), strict=True)) | {max(series) + 1: history.Wanted(5, 5)}
+    found = []
+    for query in (history._query_by_arms, history._query_by_arrays):
+        with connection.cursor() as cursor:
+            cursor.execute(*query(wanted, Sample._meta.db_table))
+            found.append(sorted(row[:5] for row in cursor.fetchall()))
+    assert found[0] == found[1] and len(found[0]) == 31 + 1 + 2
+    assert set(history.newest_times([*series, max(series) + 1])) == set(series)
 
 
 def _value(number: int, text: str = "") -> tuple[int, tuple[dict[str, object], str]]:
