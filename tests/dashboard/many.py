@@ -41,6 +41,7 @@ def main() -> None:
     assert ids == sorted(ids), "ids rise with the times"
     record_many([NewValue(many, {"cell": 1.5}, moment(START + number), "row") for number in range(30)])
     assert min(Sample.objects.filter(series__widget=many, at__lt=START + 30).values_list("pk", flat=True)) > max(ids), "replaced"
+    record(one, {"cell": "old"}, moment(START - 60_000_000), series="row")
     _check_views(one, many)
     print("stored")
 

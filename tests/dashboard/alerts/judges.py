@@ -16,7 +16,7 @@ from dashboard.alerts import actions
 from dashboard.models import AlertDue, AlertRule, Dashboard, Sample, Widget
 from notifications.models import InboxItem, Notification
 
-PUBLISHERS, JUDGES, VALUES = 3, 3, 20
+PUBLISHERS, JUDGES, VALUES = 3, 3, 10
 
 
 def main() -> None:
