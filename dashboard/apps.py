@@ -14,13 +14,14 @@ class DashboardConfig(AppConfig):
         from core import jobs, progress
         from core.delivery.channel import registry
         from core.persons import register
-        from dashboard import actions, freshness, history, persons, polling, refresh, rollups, signals
+        from dashboard import actions, freshness, history, kept, persons, polling, refresh, rollups, signals
         from dashboard.alerts import actions as alerts
         from dashboard.alerts.noting import JOB as JUDGE
         from dashboard.kinds import DashboardKind
         from dashboard.runs import show as show_run
 
         registry.register(DashboardKind())
+        kept.register()
         register(persons.PART)
         progress.reports.connect(show_run)
         jobs.register("end_links", actions.end_links_now, queue="live", every=5)

@@ -14,7 +14,8 @@ class NotificationsConfig(AppConfig):
         from core import jobs, progress, sinks
         from core.delivery.channel import registry
         from core.persons import register
-        from notifications import actions, alerts, errors, kinds, persons, runs, signals
+        from notifications import actions, alerts, errors, kept, kinds, persons, runs, signals
+        from notifications.actions import forgetting
         from notifications.broadcasts import actions as broadcasts
         from notifications.broadcasts import schedules
 
@@ -30,6 +31,8 @@ class NotificationsConfig(AppConfig):
         jobs.register("broadcasts_due", broadcasts.work_off_due, queue="bulk", every=5)
         jobs.register("broadcasts_recurring", broadcasts.work_off_recurring, queue="delivery", every=5)
         jobs.register("broadcast_figures", broadcasts.measure_watched, queue="live", every=2)
+        jobs.register("old_notifications", forgetting.forget_old, queue="bulk", cron="50 3 * * *")
+        kept.register()
         jobs.register("hourly_broadcast", schedules.send_hourly, queue="delivery", cron="0 * * * *", enabled=False)
 
     def _ways_out(self) -> None:

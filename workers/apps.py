@@ -3,6 +3,8 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
+TIMETABLE = ("ClockedSchedule", "CrontabSchedule", "IntervalSchedule", "PeriodicTask", "PeriodicTasks", "SolarSchedule")
+
 
 class WorkersConfig(AppConfig):
     name = "workers"
@@ -10,7 +12,11 @@ class WorkersConfig(AppConfig):
     verbose_name = "Workers"
 
     def ready(self) -> None:
+        from core import retention
         from workers import sampling
+
+        timetable = [f"django_celery_beat.{name}" for name in TIMETABLE]
+        retention.bounded(*timetable, why="a row for each job and each timetable that somebody made")
 
         sampling.register()
         # Django sends this signal for apps with models only, and beat's tables are what we wait for.

@@ -15,6 +15,7 @@ class RoomsConfig(AppConfig):
         from core.delivery.channel import registry
         from core.delivery.identity import name_guests_by
         from core.persons import register
+        from core.retention import bounded, trimmed
         from notifications import categories
         from notifications.categories import Category
         from notifications.rooms import persons
@@ -27,4 +28,7 @@ class RoomsConfig(AppConfig):
         name_guests_by(guest_handle)
         register(persons.PART)
         categories.declare(Category("room", "Messages in rooms", "Rooms of which you want to hear everything.", on=frozenset({"push"})))
+        trimmed("signalbox_rooms.Message", "signalbox_rooms.Reaction", job="old_messages", why="as many days as its room keeps them")
+        trimmed("signalbox_rooms.Restriction", job="old_messages", why="until it ends")
+        bounded("signalbox_rooms.Room", "signalbox_rooms.Membership", why="what people make, by hand")
         jobs.register("old_messages", running.forget_old, queue="bulk", cron="40 3 * * *")
