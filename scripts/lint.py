@@ -31,6 +31,7 @@ def main() -> int:
         "types": lambda: _run(_tool("mypy", *PACKAGES)),
         "imports": lambda: _run([str(Path(sys.executable).parent / "lint-imports")]),
         "migrations": lambda: _run([sys.executable, "manage.py", "makemigrations", "--check", "--dry-run", "--verbosity", "1"]),
+        "expand and contract": lambda: _run([sys.executable, "-m", "scripts.migrations"]),
         "templates": lambda: _report(_bad_templates()),
         "javascript": lambda: _report(_bad_scripts()),
         "addresses": lambda: _report(addresses(ROOT)),
