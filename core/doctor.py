@@ -204,16 +204,16 @@ def sockets() -> str:
     if answer.status != 101:
         raise Ill(
             f"The handshake at {settings.BASE_URL}/live/ws was answered with {answer.status} instead of 101.",
-            "Serve core.asgi by `manage.py serve`; behind nginx, pass Upgrade and Connection on (scripts/nginx.conf.template).",
+            "Serve ASGI_APPLICATION by `manage.py serve`; behind nginx, pass Upgrade and Connection on (scripts/nginx.conf.template).",
         )
     return "The handshake came through."
 
 
 @probe
 def front_end() -> str:
-    from core import frontend
+    from core import frontend, places
 
-    if not frontend.installed():
+    if not places.is_packed() and not frontend.installed():
         raise Ill("The front-end packages are missing.", "Run `manage.py prepare`.")
     return "The front-end packages are there."
 

@@ -14,13 +14,18 @@ SERVED: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
+def is_packed() -> bool:
+    """Whether this is an installed wheel, which lacks nothing, and not a checkout, whose packages npm fetches."""
+    return PACKED.is_dir()
+
+
 def templates_folder() -> Path:
-    return (PACKED if PACKED.is_dir() else CODE) / "templates"
+    return (PACKED if is_packed() else CODE) / "templates"
 
 
 def packages_folder() -> Path:
     """The front-end packages, each in a folder of its own name."""
-    return (PACKED if PACKED.is_dir() else CODE) / "node_modules"
+    return (PACKED if is_packed() else CODE) / "node_modules"
 
 
 def source_folders() -> list[Path]:

@@ -52,7 +52,7 @@ def configure(settings: Settings) -> None:
 
 def _look(settings: Settings) -> None:
     missing = [*(f"django.contrib.{name}" for name in NEEDED), *APPS]
-    missing = [name for name in missing if not any(str(app).startswith(name) for app in settings["INSTALLED_APPS"])]
+    missing = [name for name in missing if not any(_is(str(app), name) for app in settings["INSTALLED_APPS"])]
     if missing:
         raise ImproperlyConfigured(f"Signalbox: INSTALLED_APPS lacks {', '.join(missing)}. Begin it with *signalbox.APPS.")
     if not settings.get("USE_TZ", True):
@@ -63,6 +63,11 @@ def _look(settings: Settings) -> None:
         if found is None or not found.origin or Path(found.origin).resolve().parent.parent != ours:
             place = found.origin if found else "nowhere"
             raise ImproperlyConfigured(f"Signalbox: the package {name!r} is another one here ({place}); the two cannot share a project.")
+
+
+def _is(app: str, name: str) -> bool:
+    """Whether an entry of INSTALLED_APPS is this app, by its name or by its AppConfig."""
+    return app == name or app.startswith(f"{name}.apps.")
 
 
 def _defaults(settings: Settings) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The documentation's code really runs, and its links lead somewhere."""
 
+import configparser
 import json
 import os
 import re
@@ -7,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,20 @@ from workers.celery import app as celery
 ALL = blocks()
 # Pages whose blocks no machine can run by itself, and how many of them. A new one needs a reason in the page and a line here.
 NOT_RUN = {"docs/tutorial.md": 1, "docs/production.md": 1, "docs/outbound.md": 1}
-SHELL, PYTHON, TEMPLATE, DATA = ("sh", "bash"), ("python",), ("django", "html"), ("yaml", "json")
+# Pages whose indented commands another test reads and runs.
+INDENTED = {"docs/care.md": "tests/core/test_restore.py"}
+SHELL, PYTHON, TEMPLATE, DATA = ("sh", "bash"), ("python",), ("django", "html"), ("yaml", "json", "ini")
 # The board that the pages speak of: slug -> kind.
 OPS = {"queue": "stat", "users": "stat", "load": "timeseries", "events": "feed", "import": "progress"}
+
+
+def read_ini(text: str) -> list[str]:
+    parser = configparser.ConfigParser()
+    parser.read_string(text)
+    return parser.sections()
+
+
+READERS: dict[str, Callable[[str], object]] = {"yaml": yaml.safe_load, "json": json.loads, "ini": read_ini}
 
 
 def run_here(languages: tuple[str, ...]) -> list[Block]:
@@ -58,7 +70,9 @@ def test_every_block_has_a_language_that_is_run():
 
 def test_a_block_without_a_language_is_a_drawing_and_no_code():
     code = re.compile(r"^\s*(\$|curl|docker|pip|python|make|manage\.py|import|from|\{%|[a-z_]+\(.*\)$)", re.M)
-    assert [str(block) for block in ALL if block.language in ("", "text") and code.search(block.text)] == []
+    drawings = [block for block in ALL if block.language in ("", "text") and block.page not in INDENTED]
+    assert [str(block) for block in drawings if code.search(block.text)] == []
+    assert [page for page, test in INDENTED.items() if page not in (ROOT / test).read_text()] == []
 
 
 def test_what_is_not_run_is_on_the_short_list():
@@ -146,13 +160,20 @@ def undone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Receivers, kinds, sources and categories that a page adds are gone after it."""
     from django.db.models.signals import post_save
 
-    from core import jobs
+    from core import jobs, persons
     from core.delivery.channel import registry
     from dashboard.sources import function
     from notifications import categories
     from notifications.transports import base
 
-    holders: tuple[dict[str, Any], ...] = (jobs._jobs, registry.kinds, function._functions, categories._declared, base._registered)
+    holders: tuple[dict[str, Any], ...] = (
+        jobs._jobs,
+        registry.kinds,
+        function._functions,
+        categories._declared,
+        base._registered,
+        persons._parts,
+    )
     kept = [(holder, dict(holder)) for holder in holders]
     receivers = list(post_save.receivers)
     yield
@@ -181,8 +202,7 @@ def test_a_template_renders(block: Block, alice: Any):
 
 @pytest.mark.parametrize("block", run_here(DATA), ids=str)
 def test_data_can_be_read(block: Block):
-    read = yaml.safe_load(block.text) if block.language == "yaml" else json.loads(block.text)
-    assert isinstance(read, dict)
+    assert READERS[block.language](block.text)
 
 
 # --- shell ---

@@ -6,7 +6,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from core import databases, frontend
+from core import databases, frontend, places
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
             call_command("collectstatic", interactive=False, clear=True, verbosity=0)
 
     def _fetch_packages(self) -> None:
-        if frontend.installed():
+        if places.is_packed() or frontend.installed():
             return
         self.stdout.write("Fetching the front-end packages.")
         try:
