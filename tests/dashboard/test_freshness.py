@@ -103,7 +103,7 @@ def test_a_source_says_how_often_it_is_read(board: Dashboard, kind: str, config:
 
 @pytest.mark.django_db
 def test_learning_takes_few_queries_for_many_widgets(board: Dashboard, django_assert_max_num_queries: Any) -> None:
-    for number in range(30):
+    for number in range(12):
         send(save_widget(Widget(dashboard=board, slug=f"w{number}", kind="stat", title="W")), 5)
     freshness.learn_now()
     with django_assert_max_num_queries(6):
