@@ -3,15 +3,14 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
-from django.db import connections, router
+from django.db import router
 
 from core.delivery import statements, wire
 from core.delivery.channel import ChannelName, Event, Keeps, registry
 from core.delivery.position import Position
-from core.delivery.statements import Waiting
+from core.delivery.statements import Numbered, Waiting
 from core.models import Channel, Epoch
 from core.models import Event as Row
 
@@ -24,15 +23,12 @@ def epoch() -> str:
 
 def heads(channels: Collection[str]) -> dict[str, int]:
     """The newest offset of each of these channels; 0 for those that never carried an event."""
-    found = dict(Channel.objects.filter(name__in=list(channels)).values_list("name", "head"))
-    return {name: found.get(name, 0) for name in channels}
+    return {name: standing.head for name, standing in standings(channels).items()}
 
 
 def positions(channels: Iterable[str]) -> dict[str, Position]:
     """Where each of these channels stands now."""
-    wanted = list(channels)
-    life = epoch() if wanted else ""
-    return {name: Position(life, head) for name, head in heads(wanted).items()}
+    return {name: Position(standing.epoch, standing.head) for name, standing in standings(list(channels)).items()}
 
 
 def moved(heads: Mapping[str, int]) -> tuple[str, dict[str, int]]:
@@ -51,16 +47,15 @@ class Standing:
 
 
 def standings(channels: Collection[str]) -> dict[str, Standing]:
-    """Head and tail of each of these channels, in two queries."""
-    life = epoch() if channels else ""
-    found = {
-        name: Standing(life, head, tail)
-        for name, head, tail in Channel.objects.filter(name__in=list(channels)).values_list("name", "head", "tail")
-    }
-    return {name: found.get(name, Standing(life, 0, 1)) for name in channels}
+    """Head and tail of each of these channels, in one round trip."""
+    if not channels:
+        return {}
+    life, found = statements.standings(channels, using=router.db_for_read(Channel))
+    life = life or epoch()
+    return {name: Standing(life, *found.get(name, (0, 1))) for name in channels}
 
 
-def as_event(row: Row | Waiting) -> Event:
+def as_event(row: Row | Waiting | Numbered) -> Event:
     """The row as it travels."""
     return Event(row.offset or 0, row.type, row.key, wire.load(row.data), row.created_at.timestamp())
 
@@ -93,15 +88,17 @@ def stretch(channel: str, after: int, *, limit: int | None = None) -> Stretch:
 
 
 def stretches(after: Mapping[str, int], *, limit: int | None = None) -> dict[str, Stretch]:
-    """Read what each of these channels carried after its offset. Queries: epoch, heads, rows, tails; two more per channel far behind."""
+    """Read what each of these channels carried after its offset. Queries: heads, rows, tails; one more per channel far behind."""
     limit = settings.CATCH_UP if limit is None else limit
-    life = epoch()
-    # Heads before rows, tails after: what is trimmed in between shows as a hole and not as silence.
-    newest = heads(after)
+    # Epoch and heads before rows, tails after: what is trimmed in between shows as a hole and not as silence, and rows of another
+    # life never get its name.
+    before = standings(after)
+    newest = {name: standing.head for name, standing in before.items()}
     rows = _rows({name: offset for name, offset in after.items() if offset < newest[name]}, newest, limit + 1)
-    oldest = dict(Channel.objects.filter(name__in=list(after)).values_list("name", "tail"))
+    now = standings(after)
     return {
-        name: _judged(name, life, offset, newest[name], oldest.get(name, 1), rows.get(name, []), limit) for name, offset in after.items()
+        name: _judged(name, before[name].epoch, offset, newest[name], now[name].tail, rows.get(name, []), limit)
+        for name, offset in after.items()
     }
 
 
@@ -119,27 +116,14 @@ def _rows(after: Mapping[str, int], newest: Mapping[str, int], limit: int) -> di
     """Up to `limit` events of each channel after its offset, by offset: one query for all that are near, one each for the others."""
     near = {name: offset for name, offset in after.items() if newest[name] - offset < limit}
     found: dict[str, list[Event]] = defaultdict(list)
-    for row in _near_rows(near, newest):
-        found[row.channel].append(as_event(row))
+    spans = [(name, offset, newest[name]) for name, offset in near.items()]
+    for channel, row in statements.between(spans, using=router.db_for_read(Row)) if spans else ():
+        found[channel].append(as_event(row))
     for name, offset in after.items():
         if name not in near:
             rows = Row.objects.filter(channel=name, offset__gt=offset, offset__lte=newest[name]).order_by("offset")[:limit]
             found[name] = [as_event(row) for row in rows]
     return found
-
-
-def _near_rows(after: Mapping[str, int], newest: Mapping[str, int]) -> Iterable[Row]:
-    if not after:
-        return []
-    connection = connections[router.db_for_read(Row)]
-    table = connection.ops.quote_name(Row._meta.db_table)
-    values = ", ".join(["(%s, %s, %s)"] * len(after))
-    parameters: list[Any] = [part for name, offset in after.items() for part in (name, offset, newest[name])]
-    return Row.objects.raw(
-        f"SELECT event.* FROM {table} AS event JOIN (VALUES {values}) AS given ON event.channel = given.column1 "
-        'AND event."offset" > given.column2 AND event."offset" <= given.column3 ORDER BY event.channel, event."offset"',
-        parameters,
-    )
 
 
 def newest(channel: str, count: int = 50) -> Stretch:

@@ -4,7 +4,7 @@ The ORM would say the same in 15 round trips and four times the CPU (one publish
 Column names are ours, never input.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -58,6 +58,16 @@ class Waiting:
     data: str
     created_at: datetime
     offset: int | None = None
+
+
+class Numbered(NamedTuple):
+    """What a numbered event carries."""
+
+    offset: int
+    type: str
+    key: str
+    data: str
+    created_at: datetime
 
 
 class Held(NamedTuple):
@@ -150,6 +160,33 @@ def moved(heads: Mapping[str, int], *, using: str) -> tuple[str, dict[str, int]]
     )
     epoch, found = _together(using, [_LIFE, rows])
     return epoch[0][0] if epoch else "", dict(found)
+
+
+def standings(names: Collection[str], *, using: str) -> tuple[str, dict[str, tuple[int, int]]]:
+    """The epoch, and head and tail of those of these channels that have a row."""
+    rows: Statement = (f"SELECT name, head, tail FROM {_CHANNEL} WHERE name {_among(using, 'text')}", [_list(using, names)])
+    epoch, found = _together(using, [_LIFE, rows])
+    return epoch[0][0] if epoch else "", {name: (head, tail) for name, head, tail in found}
+
+
+def between(spans: Collection[tuple[str, int, int]], *, using: str) -> Iterator[tuple[str, Numbered]]:
+    """The events of each channel whose offset is in (start, end], by channel and offset."""
+    if connections[using].vendor == "postgresql":
+        given = (
+            "(SELECT item->>0 AS name, (item->>1)::bigint AS low, (item->>2)::bigint AS high FROM jsonb_array_elements(%s::jsonb) AS item)"
+        )
+    else:
+        given = (
+            "(SELECT json_extract(value, '$[0]') AS name, json_extract(value, '$[1]') AS low, json_extract(value, '$[2]') AS high "
+            "FROM json_each(%s))"
+        )
+    sql = (
+        f'SELECT event.channel, event."offset", event.type, event.key, event.data, event.created_at FROM {given} AS given '
+        f'JOIN {_EVENT} AS event ON event.channel = given.name AND event."offset" > given.low AND event."offset" <= given.high '
+        'ORDER BY event.channel, event."offset"'
+    )
+    (rows,) = _together(using, [(sql, [wire.dump(list(spans))])])
+    return ((channel, Numbered(offset, type, key, data, _when(created_at))) for channel, offset, type, key, data, created_at in rows)
 
 
 # --- the two dialects ---
