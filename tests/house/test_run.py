@@ -5,38 +5,56 @@ import signal
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.support.servers import ROOT, Process, Site, Web, free_port, start_valkey, wait_until
+from tests.support.servers import ROOT, Process, Site, Web, fill, free_port, start_valkey, wait_until
 
 pytestmark = [pytest.mark.valkey, pytest.mark.slow]
 Run = Callable[..., Web]
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    """Start a copy with a data folder of its own and wait for its web process, unless it is to fail."""
+@contextmanager
+def starting(folder: Path) -> Iterator[Run]:
+    """Start copies with a data folder each, wait for their web processes, and end them all."""
     started: list[Web] = []
 
-    def start(name: str = "one", **environment: str) -> Web:
+    def start(name: str = "one", *, anew: bool = False, **environment: str) -> Web:
         port = free_port()
-        site = Site(tmp_path / name)
+        site = Site(folder / name)
+        if not anew:
+            fill(site)  # else it makes its tables itself, which takes a while
         settings = site.env(PORT=str(port), BASE_URL=f"http://127.0.0.1:{port}", **environment)
-        process = Web([sys.executable, "-m", "core.run"], tmp_path / f"{name}.log", settings, port=port)
+        process = Web([sys.executable, "-m", "core.run"], folder / f"{name}.log", settings, port=port)
         started.append(process)
         process.start()
         wait_until(lambda: len(descendants(process)) >= 6, described="all processes", log=process.log)
         return process
 
-    yield start
-    for process in started:
-        children = descendants(process) if process.running else []
-        process.stop(patience=25)
-        for child in children:
-            end(child)
+    try:
+        yield start
+    finally:
+        for process in started:
+            children = descendants(process) if process.running else []
+            process.stop(patience=25)
+            for child in children:
+                end(child)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    with starting(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """A copy that was started in an empty folder, and runs on through all tests that leave it running."""
+    with starting(tmp_path_factory.mktemp("first")) as start:
+        yield start("first", anew=True)
 
 
 def end(process: psutil.Process) -> None:
@@ -88,8 +106,8 @@ def refusal(tmp_path: Path, **environment: str) -> str:
     return process.output().strip()
 
 
-def test_it_prints_how_to_sign_in_and_serves_pages(run: Run):
-    web = run()
+def test_it_prints_how_to_sign_in_and_serves_pages(first: Web):
+    web = first
     lines = web.output().splitlines()
     names = [line.split("  ")[0] for line in lines if line.endswith(("sends broadcasts", "in ops", "no rights"))]
     assert f"Signalbox: {web.url}/" in lines
@@ -97,8 +115,8 @@ def test_it_prints_how_to_sign_in_and_serves_pages(run: Run):
     assert page(web) == 200
 
 
-def test_whichever_process_is_killed_is_started_again(run: Run):
-    web = run()
+def test_whichever_process_is_killed_is_started_again(first: Web):
+    web = first
     for word in ("manage.py serve", " worker -Q", " beat ", "valkey-server"):
         before = child(web, word)
         before.kill()
@@ -106,11 +124,10 @@ def test_whichever_process_is_killed_is_started_again(run: Run):
         wait_until(web.healthy, described="the web process", log=web.log)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_leaves_no_orphan(run: Run, number: int):
+def test_an_interrupt_leaves_no_orphan(run: Run):
     web = run()
     everybody = descendants(web)
-    assert web.stop(by=number, patience=25) == 0
+    assert web.stop(by=signal.SIGINT, patience=25) == 0
     assert not [each for each in everybody if alive(each)]
 
 
@@ -122,18 +139,20 @@ def test_a_killed_supervisor_leaves_no_orphan(run: Run):
     wait_until(lambda: not [each for each in everybody if alive(each)], described="all processes to end", log=web.log)
 
 
-def test_two_copies_run_side_by_side(run: Run):
-    one, two = run("one"), run("two")
-    assert (page(one), page(two)) == (200, 200)
-    everybody = descendants(two)
-    assert one.stop(patience=25) == 0
-    assert page(two) == 200
+def test_two_copies_run_side_by_side_and_the_one_that_is_told_to_end_leaves_no_orphan(first: Web, run: Run):
+    other = run()
+    assert (page(first), page(other)) == (200, 200)
+    everybody, others = descendants(first), descendants(other)
+    assert other.stop(patience=25) == 0
+    assert not [each for each in others if alive(each)]
+    assert page(first) == 200
     assert [each for each in everybody if alive(each)] == everybody
 
 
-def test_with_a_redis_given_none_is_started(run: Run, tmp_path: Path):
+def test_with_a_redis_given_none_is_started(tmp_path: Path):
     with start_valkey() as valkey:
         site, port = Site(tmp_path / "given"), free_port()
+        fill(site)
         settings = site.env(PORT=str(port), REDIS_URL=valkey.url, BASE_URL=f"http://127.0.0.1:{port}")
         web = Web([sys.executable, "-m", "core.run"], tmp_path / "given.log", settings, port=port)
         try:
@@ -143,9 +162,9 @@ def test_with_a_redis_given_none_is_started(run: Run, tmp_path: Path):
             web.stop(patience=25)
 
 
-def test_a_second_copy_on_the_same_folder_is_refused(run: Run, tmp_path: Path):
-    run("refused")
-    assert refusal(tmp_path, PORT=str(free_port())).endswith("is in use by another Signalbox. Set DATA_DIR to another folder.")
+def test_a_second_copy_on_the_same_folder_is_refused(first: Web, tmp_path: Path):
+    said = refusal(tmp_path, PORT=str(free_port()), DATA_DIR=(first.environment or {})["DATA_DIR"])
+    assert said.endswith("is in use by another Signalbox. Set DATA_DIR to another folder.")
 
 
 def test_a_taken_port_is_refused(tmp_path: Path):
@@ -179,7 +198,7 @@ def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path):
 
 def test_other_peoples_database_is_refused(tmp_path: Path):
     site = Site(tmp_path / "refused")
-    site.manage("migrate", "--verbosity", "0")
+    fill(site)
     code = "import django; django.setup(); from django.contrib.auth import get_user_model as m; m().objects.create_user('zoe')"
     made = Process([sys.executable, "-c", code], tmp_path / "zoe.log", site.env(DJANGO_SETTINGS_MODULE="core.settings"))
     made.start()

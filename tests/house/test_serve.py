@@ -4,12 +4,12 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
 
-from tests.support.servers import Site, Web, accepts, free_port, wait_until
+from tests.support.servers import Site, Web, accepts, free_port, make_site, wait_until
 
 SERVERS = ("daphne", "uvicorn")
 NewSite = Callable[..., Site]
@@ -23,39 +23,46 @@ def get(address: str) -> tuple[int, dict[str, str], bytes]:
         return refused.code, {key.lower(): value for key, value in refused.headers.items()}, refused.read()
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_pages_and_static_files_are_served_without_debug(new_site: NewSite, server: str):
-    with new_site().web(server=server) as web:
-        assert get(web.url + "/accounts/login/")[0] == 200
-        status, headers, body = get(web.url + "/static/npm/htmx.org/dist/htmx.min.js")
+@pytest.fixture(scope="module", params=SERVERS)
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Web]]:
+    """A site and its web process, on each of the servers."""
+    site = make_site(tmp_path_factory.mktemp("served"))
+    with site.web(server=request.param) as web:
+        yield site, web
+
+
+def test_pages_and_static_files_are_served_without_debug(served: tuple[Site, Web]):
+    _, web = served
+    assert get(web.url + "/accounts/login/")[0] == 200
+    status, headers, body = get(web.url + "/static/npm/htmx.org/dist/htmx.min.js")
     assert status == 200
     assert headers["content-type"].startswith("text/javascript")
     assert int(headers["content-length"]) == len(body)
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_the_server_does_not_tell_its_name(new_site: NewSite, server: str):
-    with new_site().web(server=server) as web:
-        assert "daphne" not in str(get(web.url + "/healthz")[1]).lower()
-        assert "uvicorn" not in str(get(web.url + "/healthz")[1]).lower()
+def test_the_server_does_not_tell_its_name(served: tuple[Site, Web]):
+    _, web = served
+    assert "daphne" not in str(get(web.url + "/healthz")[1]).lower()
+    assert "uvicorn" not in str(get(web.url + "/healthz")[1]).lower()
+
+
+def test_a_taken_port_is_one_sentence(served: tuple[Site, Web]):
+    site, web = served
+    done = site.manage("serve", check=False, PORT=str(web.port), SERVER=(web.environment or {})["SERVER"])
+    assert done.returncode == 1
+    assert done.stderr == f"CommandError: Cannot listen on 127.0.0.1:{web.port}: Address already in use. Set PORT to a free port.\n"
 
 
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_cleanly_and_frees_the_port(new_site: NewSite, server: str, number: int):
+def test_a_signal_ends_it_cleanly_and_frees_the_port_and_no_query_string_is_in_its_log(new_site: NewSite, server: str, number: int):
     with new_site().web(server=server) as web:
+        get(web.url + "/nowhere/?secret=hunter2")
+        get(web.url + "/live/ws?secret=hunter2")
         assert web.stop(by=number) == 0
         assert not accepts(web.port)
     assert "Traceback" not in web.output()
-
-
-@pytest.mark.parametrize("server", SERVERS)
-def test_a_taken_port_is_one_sentence(new_site: NewSite, server: str):
-    site = new_site()
-    with site.web(server=server) as web:
-        done = site.manage("serve", check=False, PORT=str(web.port), SERVER=server)
-    assert done.returncode == 1
-    assert done.stderr == f"CommandError: Cannot listen on 127.0.0.1:{web.port}: Address already in use. Set PORT to a free port.\n"
+    assert "hunter2" not in web.output()
 
 
 def test_a_foreign_address_is_one_sentence(new_site: NewSite):
@@ -77,15 +84,6 @@ def test_an_unreachable_database_is_one_sentence(tmp_path):
         assert done.returncode == 1
         assert len(done.stderr.splitlines()) == 1
         assert "hunter2" not in done.stderr
-
-
-@pytest.mark.parametrize("server", SERVERS)
-def test_no_query_string_gets_into_the_log(new_site: NewSite, server: str):
-    with new_site().web(server=server) as web:
-        get(web.url + "/nowhere/?secret=hunter2")
-        get(web.url + "/live/ws?secret=hunter2")
-        web.stop()
-    assert "hunter2" not in web.output()
 
 
 @pytest.mark.parametrize("server", SERVERS)
