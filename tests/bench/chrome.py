@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, CDPSession, Page
 
-from tests.bench.processes import CLIENT, on_core
+from tests.bench.processes import SERVER, on_core
 from tests.support import browser as browsers
 
 # From the first script on: every task over 50 ms with when it began, and when the first paint was.
@@ -66,8 +66,8 @@ class Watched:
 
 @contextmanager
 def page(url: str, *, session: str, path: str) -> Iterator[Watched]:
-    """A page of a signed-in person, live, in a browser of its own on the clients' core."""
-    with on_core(CLIENT), browsers.chromium() as browser:
+    """A page of a signed-in person, live, in a browser of its own: on the server's core, which it has nearly to itself."""
+    with on_core(SERVER), browsers.chromium() as browser:
         yield _opened(browser, url, session=session, path=path)
 
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { merge, missing, replaceSpan, since, stacked, table, union, valueAt } from "../../core/static/core/points.js";
+import { merge, missing, replaceSpan, since, stacked, table, thin, union, valueAt } from "../../core/static/core/points.js";
 
 test("fresh points go where they belong, late ones too, and the same time replaces", () => {
   assert.deepEqual(merge([[1, 10], [2, 20]], [[3, 30]]), [[1, 10], [2, 20], [3, 30]]);
@@ -26,6 +26,17 @@ test("news that follow on something newer than ours have a hole before them", ()
   assert.equal(missing(ours, { prev: null, points: [[6, 6]] }), null);
   assert.equal(missing(ours, { prev: 5, points: [[6, 6]] }, 10), null, "inside one bucket");
   assert.equal(missing(ours, { prev: 5, points: [] }), null);
+});
+
+test("of each bucket the lowest and the highest are left, in their order, and the newest point of all", () => {
+  const points = [[10, 3], [11, 9], [12, 1], [13, 5], [20, 4], [21, 4], [30, 7], [31, 8], [32, 7.5]];
+  assert.deepEqual(thin(points, 10), [[11, 9], [12, 1], [20, 4], [21, 4], [30, 7], [31, 8], [32, 7.5]]);
+  assert.deepEqual(thin([[10, 1], [11, null], [12, 2]], 10), [[10, 1], [11, null], [12, 2]], "a break stays");
+  assert.deepEqual([thin([], 10), thin([[1, 1]], 10)], [[], [[1, 1]]]);
+  const many = Array.from({ length: 5000 }, (_, index) => [index / 10, Math.sin(index)]);
+  const few = thin(thin(many, 5), 5);
+  assert.ok(few.length <= 201 && few.length >= 199);
+  assert.equal(Math.max(...few.map(([, value]) => value)), Math.max(...many.map(([, value]) => value)));
 });
 
 test("two spans become one", () => {

@@ -35,7 +35,7 @@
    Freshness: of the tile and the `i[data-at]` in it the newest data-at counts, with its data-state (times.js), so a push need not send the tile again.
    A whole-tile push (widget.config) or a refetch may carry newer data-points, data-series, ...: they are read again after every swap. */
 
-import { merge, missing, replaceSpan, since, stacked, table, union, valueAt } from "./points.js";
+import { merge, missing, replaceSpan, since, stacked, table, thin, union, valueAt } from "./points.js";
 import { now } from "./times.js";
 
 const charts = new Map(); // root -> Chart, which is also the root's property `chart`, for tests
@@ -146,9 +146,9 @@ class Chart {
     this.points.set(name, merge(old, news.points));
     const first = this.end - this.range;
     if (hole) this.want({ from: Math.max(hole.from, first), to: hole.to });
-    this.points.set(name, since(this.points.get(name), first));
-    // What is pushed is not downsampled: before it is more than the eye can see, ask again.
-    if (this.points.get(name).length > 4 * this.width + 400) this.reload();
+    const shown = since(this.points.get(name), first);
+    // What is pushed is not downsampled: before it is more than the eye can see, that is done here.
+    this.points.set(name, shown.length > 3 * this.width + 300 ? thin(shown, this.range / this.width) : shown);
     this.draw();
   }
 

@@ -20,6 +20,27 @@ export function since(points, from) {
   return first > 1 ? points.slice(first - 1) : points;
 }
 
+/** As few points as the eye can tell: of each bucket (seconds) its lowest and its highest, and the newest. A null stays where it is. */
+export function thin(points, bucket) {
+  const kept = [];
+  let low = null;
+  let high = null;
+  const flush = () => {
+    if (low) kept.push(...(low === high ? [low] : low[0] < high[0] ? [low, high] : [high, low]));
+    low = high = null;
+  };
+  for (const point of points) {
+    const [at, value] = point;
+    if (value === null || (low && Math.floor(at / bucket) !== Math.floor(low[0] / bucket))) flush();
+    if (value === null) kept.push(point);
+    else if (!low) low = high = point;
+    else if (value < low[1]) low = point;
+    else if (value >= high[1]) high = point;
+  }
+  flush();
+  return points.length && kept.at(-1) !== points.at(-1) ? [...kept, points.at(-1)] : kept;
+}
+
 /** The span that is missing between the newest point and news that follow on `prev`; null when nothing is. */
 export function missing(points, { prev, points: news }, step = 0) {
   if (prev == null || !news?.length) return null;
