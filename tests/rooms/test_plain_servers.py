@@ -143,7 +143,7 @@ async def test_the_log_has_two_lines_a_socket_and_none_a_message(web: servers.We
         while "not for the log" not in await hear(connection):
             pass
     written = servers.wait_until(
-        lambda: (new := web.output()[len(before) :]).count("closed with") and new, described="the close in the log", log=Path(web.log)
+        lambda: (new := web.output()[len(before) :]).count("socket closed") and new, described="the close in the log", log=Path(web.log)
     )
     assert "not for the log" not in written
     assert "secret" not in written
