@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from django.conf import settings
 from django.db import DatabaseError
 
-from core.delivery import history, identity, tickets
+from core.delivery import figures, history, identity, tickets
 from core.delivery.channel import ChannelName, Keeps, Kind, Reader, UnknownKind, registry
 from core.delivery.connection import Connection, Join
 from core.delivery.executor import on_executor
@@ -185,7 +185,10 @@ class Arrivals:
 def _note(arrival: Arrival, at: Mapping[str, tuple[str, bool]]) -> None:
     """One line for a connection that is brought onto channels. Here and not in its own task, so its id is said."""
     said: dict[str, object] = {"connection": arrival.connection.id, "user": arrival.connection.reader.user, "channels": list(at)[:NAMED]}
-    if resync := [name for name, (_, recovered) in at.items() if not recovered]:
+    # Who gave no position asked for no history.
+    asked = {str(name) for name, position in arrival.join.at.items() if position is not None}
+    if resync := [name for name, (_, recovered) in at.items() if not recovered and name in asked]:
+        figures.resyncs.inc(len(resync))
         said["resync"] = resync[:NAMED]
     if arrival.refused:
         said["refused"] = list(arrival.refused)[:NAMED]

@@ -344,6 +344,7 @@ class Hub:
         if connection.closing:
             return
         connection.closing = True
+        logger.info("closing", extra={"connection": connection.id, "code": code})
         connection.outlet.close(code, retry_ms=retry_ms)
         self.dismiss(connection)
 
