@@ -19,6 +19,7 @@ from django.test import Client
 from django.urls import get_resolver
 from django.utils import timezone
 
+from core.middleware import CSP
 from core.tokens import make_token
 
 pytestmark = pytest.mark.django_db
@@ -154,8 +155,11 @@ def filled_in(pattern: str, world: World) -> str:
     return "/" + re.sub(r"<\w+:(\w+)>", lambda match: str(values[match[1]]), pattern) + QUERIES.get(pattern, "")
 
 
-def came_in(person: Any, address: str, form: dict[str, str]) -> set[bool]:
-    """By GET and by POST: whether somebody was let in. A method that an address does not take says nothing."""
+def came_in(person: Any, address: str, form: dict[str, str], *, private: bool) -> set[bool]:
+    """By GET and by POST: whether somebody was let in. A method that an address does not take says nothing.
+
+    Whatever the answer is, it holds the browser to the policy; of a private page nobody keeps a copy.
+    """
     verdicts = set()
     for method in ("get", "post"):
         with transaction.atomic():
@@ -164,12 +168,21 @@ def came_in(person: Any, address: str, form: dict[str, str]) -> set[bool]:
                 browser.force_login(person)
             answer = getattr(browser, method)(address, form if method == "post" else None)
             transaction.set_rollback(True)
+        hold_to_the_policy(answer, address)
         if answer.status_code != 405:
             to_sign_in = answer.status_code == 302 and answer.headers["Location"].startswith(
                 ("/accounts/login/?next=", "/admin/login/?next=")
             )
             verdicts.add(answer.status_code not in {401, 403, 404} and not to_sign_in)
+            if private and person is not None and answer.status_code == 200:
+                assert "no-store" in answer.headers.get("Cache-Control", ""), address
     return verdicts
+
+
+def hold_to_the_policy(answer: Any, address: str) -> None:
+    """Whoever asks for whatever, the answer says what a browser may do with it."""
+    headers = {"Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"}
+    assert {name: answer.headers.get(name) for name in headers} == headers, address
 
 
 @pytest.mark.parametrize("pattern", addresses())
@@ -178,7 +191,7 @@ def test_a_door_opens_for_whom_it_is_and_for_nobody_else(pattern: str, world: Wo
     address = filled_in(pattern, world)
     form = {name: value.format(pk=world.values["inbox"]["pk"]) for name, value in FORMS.get(pattern, {}).items()}
     for name, person in world.people.items():
-        verdicts = came_in(person, address, form)
+        verdicts = came_in(person, address, form, private=who != EVERYBODY)
         if name in who:
             assert True in verdicts, f"{name} was not let in at {address}"
         else:
