@@ -75,13 +75,39 @@ def test_compose_refuses_to_start_without_its_secrets():
         read((ROOT / "compose.yaml").read_text(), {"POSTGRES_PASSWORD": "p"})
 
 
-def test_no_container_runs_with_more_rights_than_it_needs():
-    services = read((ROOT / "compose.yaml").read_text(), {"SECRET_KEY": "s", "POSTGRES_PASSWORD": "p"})["services"]
-    for name in ("migrate", "web", "worker", "beat", "nginx"):
-        assert services[name]["cap_drop"] == ["ALL"]
-        assert services[name]["security_opt"] == ["no-new-privileges:true"]
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    return dict(read((ROOT / "compose.yaml").read_text(), {"SECRET_KEY": "s", "POSTGRES_PASSWORD": "p"})["services"])
+
+
+def test_no_container_runs_as_root_or_with_more_rights_than_it_needs(services: dict[str, Any]):
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+    assert (services["postgres"]["user"], services["valkey"]["user"]) == ("postgres", "valkey")
+    assert "nginx-unprivileged" in services["nginx"]["image"]
+    assert {services[name]["image"] for name in ("migrate", "web", "worker", "beat")} == {"signalbox"}
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert "\nUSER signalbox\n" in dockerfile
+
+
+def test_every_service_has_a_limit_and_those_that_stay_are_asked_how_they_are(services: dict[str, Any]):
+    for name, service in services.items():
+        assert service["deploy"]["resources"]["limits"]["memory"], name
+        assert ("healthcheck" in service) is (name != "migrate"), name
+        assert service["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
+
+
+def test_each_service_starts_when_what_it_needs_is_there(services: dict[str, Any]):
+    waits = {name: {on: how["condition"] for on, how in service.get("depends_on", {}).items()} for name, service in services.items()}
+    ready = {"migrate": "service_completed_successfully", "valkey": "service_healthy"}
+    assert waits == {
+        "postgres": {},
+        "valkey": {},
+        "migrate": {"postgres": "service_healthy"},
+        **dict.fromkeys(("web", "worker", "beat"), ready),
+        "nginx": {"web": "service_healthy"},
+    }
 
 
 async def test_an_event_published_in_one_web_process_shows_on_pages_of_both(stack: Stack) -> None:
