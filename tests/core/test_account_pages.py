@@ -59,7 +59,7 @@ def test_signing_out_without_a_csrf_token_is_refused(alice: Any) -> None:
     assert is_in(client)
 
 
-@pytest.mark.parametrize("page", ["/accounts/sessions/", "/accounts/password_change/"])
+@pytest.mark.parametrize("page", ["/accounts/sessions/", "/accounts/data/", "/accounts/data/copy/", "/accounts/password_change/"])
 def test_a_stranger_is_sent_to_sign_in(page: str, client: Client, db: None) -> None:
     assert client.get(page).headers["Location"] == f"/accounts/login/?next={page}"
 

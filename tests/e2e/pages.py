@@ -22,9 +22,12 @@ PERSON = {
     "preferences": "/preferences/",
     "device": "/preferences/device/",
     "sessions": "/accounts/sessions/",
+    "own-data": "/accounts/data/",
     "password": "/accounts/password_change/",
     "admin": "/admin/",
     "broadcast": "/admin/signalbox_notifications/broadcast/add/",
+    "living": "/admin/live/",
+    "person": "/admin/people/2/",
 }
 DEVELOPER = {"styleguide": "/styleguide/"}
 WIDTHS = {390: 844, 768: 1024, 1360: 860}
