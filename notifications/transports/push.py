@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives import serialization
 from django.conf import settings
 from django.db.models import QuerySet
 from py_vapid import Vapid02
-from pywebpush import WebPusher
 
 from core.outbound import OutboundFailed, OutboundRefused, Response, check_url, fetch
 from notifications import texts
@@ -107,6 +106,9 @@ def _headers(parcel: Parcel[Any]) -> dict[str, str]:
 
 def _push(device: PushSubscription, body: bytes, headers: Mapping[str, str]) -> None:
     """Raises _Gone, NotSent."""
+    # Here, because it brings a whole HTTP client of its own: every process would start a tenth slower for it.
+    from pywebpush import WebPusher
+
     if not is_push_service(device.endpoint):
         raise NotSent("Its push service is none that this site knows.", permanent=True)
     keys = {"p256dh": device.p256dh, "auth": device.auth}
