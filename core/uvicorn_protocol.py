@@ -6,14 +6,13 @@ Rests on `send_receive_event_to_app`, `frames`, `curr_msg_data_type` and `handle
 tests/core/delivery/test_bad_frames.py; and on what `_INSIDES` names, held by tests/core/delivery/test_writers.py.
 """
 
-import os
-from collections.abc import Callable
+from os import write as os_write
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.server import ServerProtocol
 
-from core.delivery.writers import Gone
+from core.delivery.writers import Gone, Writer
 
 # What the base class's `send` does with a message, by name: another list is another way, which we do not know.
 _INSIDES = {"conn", "send_text", "data_to_send", "transport", "write", "close_sent", "disconnected", "handshake_complete"}
@@ -30,28 +29,41 @@ class QuietWebSockets(WebSocketsSansIOProtocol):
             return
         super().send_receive_event_to_app()
 
-    def frame_writer(self) -> Callable[[bytes], None] | None:
-        """Write a built frame straight to the transport, or None when uvicorn's insides are not those that we know."""
+    def frame_writer(self) -> Writer | None:
+        """Write built frames straight to the transport, or None when uvicorn's insides are not those that we know."""
         if not _knows(self):
             return None
-        write, is_closing, waiting = self.transport.write, self.transport.is_closing, self.transport.get_write_buffer_size
-        file = _plain_socket(self.transport)
+        behind, is_closing, waiting = self.transport.write, self.transport.is_closing, self.transport.get_write_buffer_size
 
-        def write_frame(data: bytes) -> None:
+        def write(data: bytes) -> None:
             if self.close_sent or is_closing():  # what is lost is closing
                 raise Gone
-            if file is None or waiting():
-                write(data)
-                return
-            # Nothing waits: the kernel takes it now, without uvloop's list of writers. What it does not take waits as ever.
+            behind(data)
+
+        def at_once(data: bytes) -> bool:
+            if waiting() or self.close_sent or is_closing():
+                return False
+            behind(data)
+            return True
+
+        socket = _plain_socket(self.transport)
+        if socket is None:
+            return Writer(at_once, write)
+        file: int = socket
+
+        def past_the_loop(data: bytes) -> bool:
+            if waiting() or self.close_sent or is_closing():
+                return False
+            # The kernel takes it without uvloop's list of writers. What it does not take waits as ever.
             try:
-                taken = os.write(file, data)
+                taken = os_write(file, data)
             except OSError:
                 taken = 0  # full, or lost: the transport finds out
             if taken < len(data):
-                write(data[taken:])
+                behind(data[taken:])
+            return True
 
-        return write_frame
+        return Writer(past_the_loop, write)
 
 
 def _knows(protocol: Any) -> bool:

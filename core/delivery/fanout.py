@@ -13,6 +13,7 @@ from core.delivery.channel import ChannelName, Event, Keeps, Kind
 from core.delivery.connection import Connection
 from core.delivery.executor import on_executor
 from core.delivery.forms import Entry
+from core.delivery.frame import Frame
 from core.delivery.position import Range
 from core.delivery.topic import PACE, Subscription, Topic
 
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from core.delivery.hub import Hub
 
 TURN = 0.005  # seconds of fan-out before others get the loop
+LOOK = 16  # deliveries between two looks at the clock
 SLOW = 30.0  # seconds without credit before a connection is closed with 1013
 WATCH = 0.25  # seconds between two looks at connections without credit
 RETRY = 0.5  # seconds after the database failed
 
-Frames = list[tuple[int, str]]
+Frames = Sequence[tuple[int, str]]
 
 
 class FanOut:
@@ -96,12 +98,33 @@ class FanOut:
         """Bring every subscriber of a topic as far as its memory and her credit allow."""
         turn = time.monotonic()
         plans: dict[Any, Frames] = {}
-        for subscription in list(topic.subscriptions.values()):
-            self._serve(topic, subscription, plans)
-            failpoints.hit("mid_fanout")
-            if time.monotonic() - turn > TURN:
-                await asyncio.sleep(0)
-                turn = time.monotonic()
+        stands, share, upto, shared = -1, None, 0, b""  # the frame that most of them get, and who they are
+        for number, subscription in enumerate(list(topic.subscriptions.values())):
+            connection = subscription.connection
+            outlet = connection.outlet
+            # The line that nearly every delivery takes, and where the microseconds count. It asks what _serve asks.
+            if (
+                subscription.cursor == stands
+                and connection.form.share is share
+                and outlet.is_clear
+                and not connection.closing
+                and not connection.held
+                and outlet.write_now(shared)
+            ):
+                subscription.cursor = upto
+                self._delivered += 1
+            else:
+                stood = subscription.cursor
+                frames = self._serve(topic, subscription, plans)
+                if len(frames) == 1 and subscription.cursor == frames[0][0]:
+                    upto, text = frames[0]
+                    if text and isinstance(text, Frame):
+                        stands, share, shared = stood, connection.form.share, text.wire
+            if not number % LOOK:
+                failpoints.hit("mid_fanout")
+                if time.monotonic() - turn > TURN:
+                    await asyncio.sleep(0)
+                    turn, stands = time.monotonic(), -1
         self._count()
 
     def bring_on(self, connection: Connection) -> None:
@@ -115,11 +138,14 @@ class FanOut:
             figures.deliveries.inc(self._delivered)
             self._delivered = 0
 
-    def _serve(self, topic: Topic, subscription: Subscription, plans: dict[Any, Frames]) -> None:
-        """Send one subscriber what she has not got. What cannot be sent now is left for the read, the credit or the answer it waits for."""
+    def _serve(self, topic: Topic, subscription: Subscription, plans: dict[Any, Frames]) -> Frames:
+        """Send one subscriber what she has not got. What cannot be sent now is left for the read, the credit or the answer it waits for.
+
+        Returns the frames, if everybody who stands where she stood gets them.
+        """
         connection = subscription.connection
         if subscription.cursor >= topic.head or connection.closing or connection.held:
-            return
+            return []
         share = (subscription.cursor, topic.head, connection.form.share)
         frames = plans.get(share)
         if frames is None:
@@ -128,9 +154,10 @@ class FanOut:
             if text:
                 if not connection.outlet.offer(text, topic.text, topic.epoch, end):
                     self._hold(connection)
-                    return
+                    return []
                 self._delivered += 1
             subscription.cursor = end
+        return plans.get(share, [])
 
     def _plan(self, topic: Topic, subscription: Subscription, plans: dict[Any, Frames], share: Any) -> Frames:
         """The frames for one subscriber, kept for those who stand where she stands; none when something is still missing."""

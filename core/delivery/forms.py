@@ -4,8 +4,9 @@ Connections of the same form that stand at the same cursor share the bytes of a 
 """
 
 import logging
+import sys
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from django.utils import translation
 
@@ -59,7 +60,7 @@ class Entry:
 class Form(Protocol):
     """How a connection wants its events."""
 
-    share: Any  # connections with an equal `share` get the same bytes, unless an event is personal
+    share: str  # connections with the same `share`, which is interned, get the same bytes, unless an event is personal
     language: str
 
     def frame(self, channel: ChannelName, span: Range, entries: Sequence[Entry], user: str) -> str:
@@ -82,7 +83,7 @@ class HtmlForm:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        self.share: Any = ("html", language)
+        self.share = sys.intern(f"html {language}")
 
     def frame(self, channel: ChannelName, span: Range, entries: Sequence[Entry], user: str) -> str:
         return wire.push(str(channel), span, "".join([entry.fragment_for(user, self.language) for entry in entries]))
@@ -101,7 +102,7 @@ class JsonForm:
 
     def __init__(self) -> None:
         self.language = "en"
-        self.share: Any = ("json",)
+        self.share = "json"
 
     def frame(self, channel: ChannelName, span: Range, entries: Sequence[Entry], user: str) -> str:
         mine = [entry.event for entry in entries if entry.is_for(user)]

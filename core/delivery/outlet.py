@@ -62,6 +62,10 @@ def _rest(coroutine: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, 
             return
 
 
+def _never(data: bytes) -> bool:
+    return False
+
+
 class Outlet:
     """Sends to one client while it has credit. Not for use from two threads."""
 
@@ -71,8 +75,9 @@ class Outlet:
         self._transport = transport_of(send)
         self._held = gauge_of(self._transport)
         self._shortcut = writer_of(_protocol_of(send))
-        # For outlets that change nothing about how a frame is sent.
-        self._direct = self._shortcut if type(self) is Outlet else None
+        # For outlets that change nothing about how a frame is sent. While `is_clear`, bytes may go past everything else.
+        self.write_now = self._shortcut.now if self._shortcut is not None and type(self) is Outlet else _never
+        self.is_clear = self.write_now is not _never
         self._suspended: asyncio.Task[None] | None = None
         self.failed = False
 
@@ -112,18 +117,13 @@ class Outlet:
             self.send_text(text)
             return
         try:
-            self._shortcut(text.wire)
+            self._shortcut.write(text.wire)
         except Exception:  # noqa: BLE001 (the client went away: its disconnect message follows)
-            self.failed = True
+            self._fail()
 
     def offer(self, text: str, channel: str, epoch: str, end: int) -> bool:
         """Send a frame if there is room for it; False when there is none, and nothing was sent."""
-        if self._direct is not None and self._suspended is None and not self.failed and type(text) is Frame and not self._held():
-            # Nothing waits: what is asked below would all be yes. This is the line that every delivery takes.
-            try:
-                self._direct(text.wire)
-            except Exception:  # noqa: BLE001 (as above)
-                self.failed = True
+        if self.is_clear and type(text) is Frame and self.write_now(text.wire):
             return True
         if not self.has_room_for(text):
             return False
@@ -160,17 +160,22 @@ class Outlet:
         except StopIteration:
             return
         except Exception:  # noqa: BLE001 (the client went away: its disconnect message follows)
-            self.failed = True
+            self._fail()
             return
+        self.is_clear = False
         self._suspended = asyncio.get_running_loop().create_task(self._finish(coroutine, awaited))
 
     async def _finish(self, coroutine: Any, awaited: Any) -> None:
         try:
             await _rest(coroutine, awaited)
         except Exception:  # noqa: BLE001 (as above)
-            self.failed = True
+            self._fail()
         finally:
             self._suspended = None
+            self.is_clear = not self.failed and self.write_now is not _never
+
+    def _fail(self) -> None:
+        self.failed, self.is_clear = True, False
 
     async def drained(self) -> None:
         """Wait for a suspended message, if there is one."""

@@ -59,20 +59,32 @@ def uvicorns(**different: Any) -> Any:
 
 def test_a_built_frame_goes_straight_to_uvicorns_transport() -> None:
     protocol = uvicorns()
-    write = writer_of(protocol)
-    assert write is not None
-    write(Frame("hello").wire)
-    assert protocol.transport.written == [b"\x81\x05hello"]
+    writer = writer_of(protocol)
+    assert writer is not None
+    assert writer.now(Frame("hello").wire)
+    writer.write(Frame("again").wire)
+    assert protocol.transport.written == [b"\x81\x05hello", b"\x81\x05again"]
+
+
+def test_nothing_goes_past_what_waits() -> None:
+    protocol = uvicorns()
+    protocol.transport.get_write_buffer_size = lambda: 1
+    writer = writer_of(protocol)
+    assert writer is not None
+    assert not writer.now(b"x") and protocol.transport.written == []
+    writer.write(b"y")
+    assert protocol.transport.written == [b"y"]
 
 
 @pytest.mark.parametrize("how", ["we close", "it is lost"])
 def test_a_client_that_is_leaving_is_written_nothing(how: str) -> None:
     protocol = uvicorns(close_sent=how == "we close")
     protocol.transport.closing = how == "it is lost"
-    write = writer_of(protocol)
-    assert write is not None
+    writer = writer_of(protocol)
+    assert writer is not None
+    assert not writer.now(b"x")
     with pytest.raises(Gone):
-        write(b"x")
+        writer.write(b"x")
     assert protocol.transport.written == []
 
 
