@@ -1,4 +1,4 @@
-"""What a request to the API may bring: its size, its text, its JSON. Bad ones are refused before an operation sees them: docs/reference/api.md."""
+"""What a request to the API may bring: size, text, JSON. Bad ones are refused before an operation sees them: docs/reference/api.md."""
 
 from typing import Any
 
