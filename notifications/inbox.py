@@ -1,6 +1,6 @@
 """What a person's inbox holds: visible items, pages by keyset, filters, counts. Reads only."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db.models import Count, F, Q, QuerySet
 
-from notifications.models import InboxItem
+from notifications.models import InboxItem, Notification
 
 PAGE = 30
 PANEL = 10
@@ -123,6 +123,11 @@ def unread_among(user: Any, ids: Collection[int], *, now: datetime) -> list[int]
     """Which of these notifications wait in her inbox to be read."""
     items = of(user, now=now).filter(notification__in=ids, read_at=None, archived_at=None)
     return sorted(items.values_list("notification_id", flat=True))
+
+
+def withdrawn(ids: Iterable[int]) -> set[int]:
+    """Which of these notifications have been withdrawn, or have expired."""
+    return set(Notification.objects.filter(pk__in=list(ids), withdrawn_at__isnull=False).values_list("pk", flat=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,22 @@ class UserKind(Kind):
             return rows.gone(data["ids"])
         return _STATES[data["what"]](data) if event.type == "notification.state" else ""
 
+    def is_personal(self, event: Event) -> bool:
+        # What is put back into lists may be a broadcast's row, and that it was withdrawn comes on another channel: perhaps sooner.
+        back = event.data.get("back") if event.type == "notification.put" else event.data.get("what") in _PUT_BACK
+        return bool(back) and not event.data.get("many")
+
+    def personalise(self, event: Event, key: str, users: Collection[str]) -> Mapping[str, str]:
+        """The same without what has been withdrawn meanwhile: it does not come back."""
+        shown = [event.data["row"]] if event.type == "notification.put" else event.data["rows"]
+        gone = inbox.withdrawn(row["id"] for row in shown)
+        if event.type == "notification.put":
+            html = rows.gone(gone) if gone else self.render(event, key)
+        else:
+            kept = {**event.data, "rows": [row for row in shown if row["id"] not in gone]}
+            html = rows.gone(gone) + _STATES[kept["what"]](kept)
+        return dict.fromkeys(users, html)
+
     def on_signal(self, reader: Reader, key: str, what: str, items: Sequence[str]) -> None:
         ids = [int(item) for item in items if item.isascii() and item.isdigit() and len(item) < 19]
         if what == "seen" and reader.user == key and ids:
@@ -89,7 +105,12 @@ def _read(data: Mapping[str, Any]) -> str:
 
 
 def _at_place(data: Mapping[str, Any]) -> str:
-    return _many(data) if data.get("many") else rows.placed(map(Row.of_data, data["rows"]))
+    if data.get("many"):
+        return _many(data)
+    found = [Row.of_data(row) for row in data["rows"]]
+    # What is archived or snoozed changes where it is shown, and comes into no list of what has arrived.
+    away = [row for row in found if row.archived or row.snoozed]
+    return rows.placed(row for row in found if row not in away) + rows.replaced(away)
 
 
 def _away(data: Mapping[str, Any]) -> str:
@@ -112,6 +133,9 @@ _STATES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "filters": lambda data: rows.REFETCH,
     "muted": lambda data: muting.fragment(data["channel"], data["level"]),
 }
+
+
+_PUT_BACK = ("unread", "unarchived", "unsnoozed")
 
 
 def counts_html(counts: inbox.Counts) -> str:
@@ -163,11 +187,12 @@ class AudienceKind(Kind):
             return {}
         made: dict[standing.State, str] = {}
         for state in set(states.values()):
-            made[state] = self._shown(Row.of(notification, arrived_at=state.arrived_at, read=state.read), seen=state.seen)
+            row = Row.of(notification, arrived_at=state.arrived_at, read=state.read)
+            made[state] = self._shown(row, loud=not (state.seen or event.data.get("again")))
         return {user: made[state] for user, state in states.items()}
 
-    def _shown(self, row: Row, *, seen: bool) -> str:
-        return rows.placed([row]) if seen else rows.put(row)
+    def _shown(self, row: Row, *, loud: bool) -> str:
+        return rows.put(row) if loud else rows.placed([row])
 
     def dirtied(self, event: Event, key: str, users: Collection[str]) -> Iterable[str]:
         if event.type != "inbox.grew":

@@ -46,7 +46,7 @@ def _arrive_again(pk: int, *, now: datetime) -> None:
         shown = list(inbox.visible(InboxItem.objects.filter(pk=pk, archived_at=None), now=now).select_related("notification"))
         for item in shown:
             deliveries.rewrite(InboxItem.objects.filter(pk=pk), item.notification, arrived_at=item.arrived_at)
-        publish_many(events.put(item.user_id, Row.of_item(item).data()) for item in shown)
+        publish_many(events.put_back(item.user_id, Row.of_item(item).data()) for item in shown)
 
 
 def _due_keys(**conditions: Any) -> list[int]:

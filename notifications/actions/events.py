@@ -11,6 +11,12 @@ def put(person: Any, row: Mapping[str, Any], *, quiet: bool = False, replaces: I
     return NewEvent(f"user:{person}", "notification.put", data, key=str(row["id"]))
 
 
+def put_back(person: Any, row: Mapping[str, Any]) -> NewEvent:
+    """Something that she has had arrives again, as at the end of a snooze; unless it is withdrawn by the time that it reaches her."""
+    made = put(person, row)
+    return NewEvent(made.channel, made.type, {**made.data, "back": True}, key=made.key)
+
+
 def put_all(people: Iterable[Any], row: Mapping[str, Any], *, silent: Collection[Any] = (), replaces: Mapping[Any, Sequence[int]]) -> None:
     """Tell all these people of the same row. Those who hear the same share one payload, which is then checked and written once."""
     shared = {quiet: {"row": row, "quiet": quiet, "replaces": ()} for quiet in (False, True)}

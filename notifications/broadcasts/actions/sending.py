@@ -107,13 +107,18 @@ def _begin(made: Broadcast, *, now: datetime) -> None:
     made.save(update_fields=["audience", "state", "sent_at", "total", "last_user", "finished_at", "reason"])
     Notification.objects.filter(pk=made.notification_id).update(delivered_at=now, updated_at=now)
     if made.total:
-        row = Row.of(made.notification, arrived_at=now)
-        about = {"id": made.notification_id, "broadcast": made.pk, "row": row.data()}
-        publish_many([NewEvent(made.channel, "broadcast.put", about, key=str(made.notification_id)), progress_event(made)])
+        publish_many([put_event(made), progress_event(made)])
         wake("broadcasts_due")
         wake("broadcast_figures")
     else:
         publish_many([progress_event(made)])
+
+
+def put_event(made: Broadcast, *, again: bool = False) -> NewEvent:
+    """The one event that brings it to every page. Again: pages opened while it was paused get the row, and nobody a second toast."""
+    assert made.sent_at is not None
+    about = {"id": made.notification_id, "broadcast": made.pk, "row": Row.of(made.notification, arrived_at=made.sent_at).data()}
+    return NewEvent(made.channel, "broadcast.put", about | ({"again": True} if again else {}), key=str(made.notification_id))
 
 
 def begin_scheduled(pk: int, *, now: datetime) -> None:

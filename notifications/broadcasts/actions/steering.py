@@ -11,6 +11,7 @@ from django.utils import timezone
 from core.delivery.publishing import NewEvent, publish_many
 from core.jobs import wake
 from notifications import deliveries
+from notifications.broadcasts.actions.sending import put_event
 from notifications.broadcasts.progress import progress_event
 from notifications.errors import WrongState
 from notifications.models import Broadcast, Notification
@@ -52,7 +53,8 @@ def _steer(pk: int, states: dict[str, str], *, verb: str, by: Any, withdraw: boo
             _withdraw_locked(made, now=now)
         if by is not None:
             note(made, f"{verb.capitalize()}.", by=by)
-        publish_many([progress_event(made)])
+        going_on = made.state == "sending" and made.notification.withdrawn_at is None
+        publish_many([*([put_event(made, again=True)] if going_on else []), progress_event(made)])
         wake("broadcasts_due")
         return made
 
