@@ -1,7 +1,6 @@
 """What lists show: the same bytes for everybody, nothing alive in them, and an old page with the events since equals a fresh one."""
 
 import re
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
