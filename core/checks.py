@@ -15,7 +15,9 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 def check_addresses(**kwargs: Any) -> list[CheckMessage]:
     host = urlsplit(settings.BASE_URL).hostname or ""
     found: list[CheckMessage] = []
-    if not validate_host(f"[{host}]" if ":" in host else host, settings.ALLOWED_HOSTS):
+    # Django's own rule for a new project: with DEBUG and no hosts named, this machine's.
+    allowed = settings.ALLOWED_HOSTS or ([".localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else [])
+    if not validate_host(f"[{host}]" if ":" in host else host, allowed):
         found.append(Error(f"ALLOWED_HOSTS lacks {host}, the host of BASE_URL: every page would be refused.", id="signalbox.E001"))
     if settings.BASE_URL.startswith("http:") and host not in LOOPBACK:
         text = f"BASE_URL=http://{host}: passwords and sessions travel in the clear. Put TLS in front and say https."

@@ -55,6 +55,13 @@ def test_a_deployment_as_the_docs_have_it_has_no_complaint(fine: Any):
     assert said(deploy=True) == set()
 
 
+def test_a_new_project_that_names_no_hosts_yet_is_fine_on_this_machine(fine: Any):
+    vars(fine).update(BASE_URL="http://127.0.0.1:8000", ALLOWED_HOSTS=[], DEBUG=True, HOST="127.0.0.1")
+    assert said(deploy=False) == set()
+    fine.DEBUG = False
+    assert said(deploy=False) == {"E001"}
+
+
 @pytest.mark.parametrize(("number", "deploy", "wrong"), WRONG, ids=lambda value: value if isinstance(value, str) else "")
 def test_each_check_finds_its_mistake_and_is_in_the_docs(fine: Any, number: str, deploy: bool, wrong: dict[str, Any]):
     for name, value in wrong.items():
