@@ -2,6 +2,7 @@
 
 import logging
 import re
+import runpy
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -36,11 +37,25 @@ BAD = [
     ({"PORT": "70000"}, "PORT='70000' is not a whole number from 0 to 65535."),
     ({"SERVER": "gunicorn"}, "SERVER='gunicorn' is unknown: use daphne or uvicorn."),
     ({"DEBUG": "perhaps"}, "DEBUG='perhaps' is not a switch: use 1 or 0."),
+    ({"LOG_FORMAT": "xml"}, "LOG_FORMAT='xml' is unknown: use line or json."),
+    ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL='LOUD' is unknown"),
+    ({"KEEP_DAYS": "-1"}, "KEEP_DAYS='-1' is not a whole number from 0 to 36500."),
 ]
 
 
 @pytest.mark.parametrize(("settings", "sentence"), BAD, ids=lambda value: next(iter(value.values())) if isinstance(value, dict) else "")
-def test_a_bad_setting_is_named_in_one_sentence(tmp_path: Path, settings: dict[str, str], sentence: str):
+def test_a_bad_setting_is_named_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], sentence: str):
+    for name, value in {"DATA_DIR": str(tmp_path), **settings}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        runpy.run_path(str(ROOT / "core/settings.py"))
+    assert str(refusal.value).startswith(sentence)
+    assert len(str(refusal.value).splitlines()) == 1
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_that_sentence_is_all_that_a_command_says(tmp_path: Path):
+    settings, sentence = BAD[1]
     done = Site(tmp_path, settings).manage("check", check=False)
     assert done.returncode != 0
     assert done.stderr.startswith(f"signalbox: {sentence}")
