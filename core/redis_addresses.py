@@ -8,6 +8,7 @@ rediss+sentinel://...?ssl_ca_certs=/path/ca.pem&sentinel_password=...   TLS to t
 """
 
 import re
+import socket
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
@@ -15,6 +16,13 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 _PORT = 26379
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?", re.ASCII)
+
+# Who only listens never finds out that the other end is gone: the kernel asks after 15 s of silence, and gives up after 30.
+_ASK = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+_KEEPALIVE: dict[str, Any] = {
+    "socket_keepalive": True,
+    "socket_keepalive_options": {getattr(socket, name): value for name, value in _ASK.items() if hasattr(socket, name)},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +38,12 @@ class RedisAddress:
 
     def layer_host(self, **timeouts: float) -> dict[str, Any]:
         """An entry of `hosts` in the channel layer's settings."""
-        if not self.sentinels:
+        if self.url.startswith("unix:"):
             return {"address": self.url, **timeouts}
+        if not self.sentinels:
+            return {"address": self.url, **timeouts, **_KEEPALIVE}
         known = {"sentinels": list(self.sentinels), "master_name": self.master, "sentinel_kwargs": self._for_sentinels(timeouts)}
-        return {**known, **self.server, **timeouts, **({"ssl": True, **self.tls} if self.tls else {})}
+        return {**known, **self.server, **timeouts, **_KEEPALIVE, **({"ssl": True, **self.tls} if self.tls else {})}
 
     def broker(self) -> str:
         """The same for Celery; `broker_options` belong to it."""
