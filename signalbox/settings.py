@@ -1,9 +1,9 @@
 """`configure(globals())`, the last line of your settings.py: adds what Signalbox needs, and changes nothing that you set yourself."""
 
-import importlib
 import os
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ Settings = MutableMapping[str, Any]
 
 def configure(settings: Settings) -> None:
     """Complete a project's settings. Raises ImproperlyConfigured with one sentence where the project lacks what we stand on."""
+    import_module("signalbox.checks")
     _look(settings)
     settings.setdefault("OWN_PAGES_ONLY", True)
     for name, value in _defaults(settings).items():
@@ -75,7 +76,7 @@ def _defaults(settings: Settings) -> dict[str, Any]:
     core/settings.py that Django itself has no name for. With EMAIL_URL, mail too."""
     folder = settings.get("DATA_DIR") or Path(settings.get("BASE_DIR", Path.cwd())) / "data"
     with _environment(DATA_DIR=str(folder), SECRET_KEY=str(settings["SECRET_KEY"]), DEBUG="", DATABASE_URL="", ALLOWED_HOSTS=""):
-        module = vars(importlib.import_module("core.settings"))
+        module = vars(import_module("core.settings"))
     found = {name: value for name, value in module.items() if name.isupper() and not hasattr(global_settings, name)}
     if found["EMAIL_URL"]:
         found |= {name: module[name] for name in module if name.startswith("EMAIL_") or name == "DEFAULT_FROM_EMAIL"}

@@ -1,7 +1,7 @@
 """`path("", include("signalbox.urls"))`, the last line of your urlpatterns: what you have at an address of ours stays yours.
 
-Home and the admin are yours. Where LOGIN_URL is Django's own, `/accounts/login/`, our sign-in stands behind yours; where you set another
-one, signing in is wholly yours.
+The admin is yours, and home where you have one. Where LOGIN_URL is Django's own, `/accounts/login/`, our sign-in stands behind yours;
+where you set another one, signing in is wholly yours.
 """
 
 from django.conf import settings
@@ -31,4 +31,5 @@ urlpatterns = [
     path("dashboards/", include("dashboard.urls")),
     path("d/", include("dashboard.shared_urls")),
     path("rooms/", include("notifications.rooms.urls")),
+    path("", views.home_page),
 ]

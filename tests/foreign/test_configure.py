@@ -8,10 +8,12 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.template import TemplateDoesNotExist, engines
 from django.test import override_settings
+from django.urls import clear_url_caches, include, path
 
 import signalbox
 import signalbox.settings as door
 import signalbox.urls
+from signalbox import checks
 
 CONTRIB = [f"django.contrib.{name}" for name in ("admin", "auth", "contenttypes", "sessions", "messages", "staticfiles")]
 
@@ -105,3 +107,22 @@ def test_our_templates_answer_to_our_names_only():
     for name in ("base.html", "404.html", "admin/base_site.html", "registration/login.html"):
         with pytest.raises(TemplateDoesNotExist):
             ours.get_template(name)
+
+
+def test_addresses_that_are_called_alike_are_named_unless_they_are_the_same():
+    def view(request: Any) -> None: ...
+
+    class Theirs:
+        urlpatterns = [
+            path("messages/", view, name="inbox"),
+            path("accounts/login/", view, name="login"),
+            path("shop/", include(([path("theme/", view, name="theme")], "shop"))),
+            path("", include("signalbox.urls")),
+        ]
+
+    with override_settings(ROOT_URLCONF=Theirs):
+        (found,) = checks.check_names()
+        assert (found.id, found.msg.rpartition(": ")[2]) == ("signalbox.W011", "inbox.")
+        Theirs.urlpatterns = Theirs.urlpatterns[1:]
+        clear_url_caches()
+        assert checks.check_names() == []
