@@ -6,7 +6,7 @@ where you set another one, signing in is wholly yours.
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from core import account_urls, errors, health, living, person_pages, views
 from core.api import api
@@ -14,7 +14,7 @@ from core.api import api
 SIGN_IN = {"login", "logout", "password_change", "password_change_done"}
 own_sign_in = str(settings.LOGIN_URL) != "/accounts/login/"
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include([one for one in account_urls.urlpatterns if not (own_sign_in and one.name in SIGN_IN)])),
     path("offline/", views.offline, name="offline"),
     path("healthz", health.alive),

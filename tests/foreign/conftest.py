@@ -63,7 +63,13 @@ class Shop:
         return done.stdout + done.stderr
 
 
+# One process for all of it: each costs a start of Django.
 BEGIN = """
+from django.core.management import call_command
+
+call_command("migrate", verbosity=0)
+call_command("collectstatic", interactive=False, verbosity=0)
+
 from django.contrib.auth import get_user_model
 from dashboard.actions import record, save_dashboard, save_widget
 from dashboard.models import Dashboard, Widget
@@ -82,8 +88,6 @@ def shop(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     folder = tmp_path_factory.mktemp("shop") / "site"
     shutil.copytree(ROOT / "tests" / "foreign" / "site", folder, ignore=shutil.ignore_patterns("__pycache__"))
     made = Shop(folder, installed, free_port())
-    made.manage("migrate", "--verbosity", "0")
-    made.manage("collectstatic", "--noinput", "--verbosity", "0")
     made.manage("shell", "--verbosity", "0", given=BEGIN)
     return made
 
