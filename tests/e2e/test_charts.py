@@ -101,6 +101,13 @@ def test_a_chart_that_was_not_heard_of_for_longer_than_its_range_shows_its_last_
     assert page.evaluate("document.querySelector('[data-chart]').chart.end") == START + 5000
 
 
+def test_a_chart_not_heard_of_for_a_while_is_filled_up_to_the_length_of_its_range(fake: FakeLive, page: Page) -> None:
+    fake.pages["/points/"] = answer(200, cpu=[(-300, 1), (-100, 2)])
+    opened(fake, page, answer(900, cpu=[(100, 3), (500, 4)]))
+    assert asked(fake) == (-400, 0)
+    holds(page, "cpu", "-300=1 -100=2 100=3 500=4")
+
+
 def test_what_is_missing_before_the_news_is_fetched(fake: FakeLive, page: Page) -> None:
     talk = opened(fake, page, answer(20, cpu=[(10, 1), (20, 2)]))
     fake.pages["/points/"] = answer(60, cpu=[(20, 2), (40, 4), (50, 5)])

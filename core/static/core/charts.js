@@ -92,8 +92,7 @@ class Chart {
     // A size that is asked for in the midst of a swap makes the browser lay the page out: known from here on.
     this.measure();
     this.read();
-    // What has not been heard of for longer than the range still shows its last values: they are not among what the page brings.
-    for (const element of this.tile.querySelectorAll("i[data-series][data-new]")) this.push(element.dataset.series, JSON.parse(element.dataset.new));
+    this.last();
     this.sizes.observe(root);
     screen.observe(root);
     if (!root.dataset.points) this.reload();
@@ -106,6 +105,13 @@ class Chart {
   get end() {
     const newest = Math.max(...[...this.points.values()].map((points) => points.at(-1)?.[0] ?? 0));
     return newest || seconds();
+  }
+
+  /** What was not heard of for some time shows the range up to its newest value; the page brings the range up to now. */
+  last() {
+    for (const element of this.tile.querySelectorAll("i[data-series][data-new]")) this.push(element.dataset.series, JSON.parse(element.dataset.new));
+    const { from, to } = this.brought ?? {};
+    if (to - this.end > this.range / 50) this.want({ from: this.end - this.range, to: Math.min(from, this.end) });
   }
 
   // --- what comes in ---
@@ -121,6 +127,7 @@ class Chart {
 
   /** Take an ANSWER in; `whole`: it is all there is to show. */
   absorb(answer, { whole = false } = {}) {
+    this.brought ??= { from: answer.from, to: answer.to };
     // What was chosen here is wider or finer than what the page brings along.
     if (!whole && this.chosen && this.step) return this.want({ from: this.end, to: answer.to });
     for (const [name, fresh] of Object.entries(answer.series)) {
