@@ -6,6 +6,7 @@ with start_valkey() as valkey, make_site(folder, redis=valkey.url).web(server="u
 """
 
 import atexit
+import itertools
 import os
 import pwd
 import random
@@ -310,11 +311,29 @@ def clean_environment() -> dict[str, str]:
 
 
 def make_site(folder: Path, *, database: str = "", redis: str = "", **environment: str) -> Site:
-    """A Signalbox in this folder whose tables are there. `database` and `redis` are addresses; without them SQLite and none."""
-    given = {"DATABASE_URL": database, "REDIS_URL": redis, **environment}
+    """A Signalbox in this folder whose tables are there. `database` and `redis` are addresses; without them SQLite and none.
+
+    In a Redis that others use too it has a database of its own: a worker of one site takes no jobs that another left.
+    """
+    given = {"DATABASE_URL": database, "REDIS_URL": _own_database(redis), **environment}
     site = Site(folder, {name: value for name, value in given.items() if value})
     fill(site)
     return site
+
+
+_databases = itertools.cycle(range(1, 16))
+
+
+def _own_database(address: str) -> str:
+    """The next database of that Redis, emptied."""
+    if not address.endswith("/0"):
+        return address
+    import redis
+
+    address = f"{address.removesuffix('/0')}/{next(_databases)}"
+    with redis.Redis.from_url(address) as client:
+        client.flushdb()
+    return address
 
 
 _filled: dict[tuple[str, str], Site] = {}  # by server (none: SQLite) and settings: one with its tables, empty
