@@ -31,6 +31,7 @@ ROWS = (
     "many_channels",
     "jitter",
     "big_rooms",
+    "growth",
     "rooms",
     "ingest",
     "board",

@@ -67,9 +67,14 @@ class Lab:
             yield web
 
     @contextmanager
-    def crowd(self, web: Web, count: int, channels: Sequence[str], *, each: Sequence[str] = (), **more: Any) -> Iterator[Child]:
-        """So many signed-in sockets on these channels and, as every page has, their own and everybody's; or each on one of its own."""
-        people = self.people(count)
+    def crowd(
+        self, web: Web, count: int, channels: Sequence[str], *, each: Sequence[str] = (), skip: int = 0, **more: Any
+    ) -> Iterator[Child]:
+        """So many signed-in sockets on these channels and, as every page has, their own and everybody's; or each on one of its own.
+
+        skip: so many of the people are left out, for they are somewhere else.
+        """
+        people = self.people(skip + count)[skip:]
         at: list[Mapping[str, str | None]] = [{**dict.fromkeys(channels), f"user:{pk}": None, "audience:all": None} for pk, _ in people]
         if each:
             at = [{channel: None} for channel in each]

@@ -13,6 +13,7 @@ from tests.bench.peers.nchan import NCHAN
 from tests.bench.peers.node import SOCKET_IO, WS
 from tests.bench.peers.peer import Missing, Peer
 from tests.bench.processes import cpu_seconds
+from tests.support.servers import Web
 
 SOCKETS, RATE = 1000, 40.0
 OURS, PEERS = 298, 380  # characters of text that make frames of 380 bytes
@@ -29,6 +30,7 @@ class Measured:
     publishing: dict[str, object]
     sockets: int
     size: int
+    web: Web | None = None  # where it is ours
 
     def round(self, messages: int, rate: float) -> tuple[float, dict[str, float]]:
         """Microseconds of CPU per delivery, and what the clients saw."""
@@ -42,7 +44,7 @@ def ours(lab: Lab, stack: ExitStack, server: str, sockets: int = SOCKETS, channe
     web = stack.enter_context(lab.web(server))
     clients = stack.enter_context(lab.crowd(web, sockets, [channel]))
     publisher = stack.enter_context(lab.publisher())
-    return Measured(server, web.pid, clients, publisher, {"channel": channel}, sockets, OURS)
+    return Measured(server, web.pid, clients, publisher, {"channel": channel}, sockets, OURS, web)
 
 
 def peer(lab: Lab, stack: ExitStack, one: Peer, sockets: int = SOCKETS) -> Measured:
