@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from core import tokens
 from core.models import ApiToken, Channel, Event, Intent
@@ -50,6 +51,19 @@ def test_a_new_token_is_shown_once_and_works(alice: Any, bob: Any, browser_of: A
         shown = browser.get(page)
         assert shown.status_code == 200
         assert text not in shown.content.decode()
+
+
+def test_the_list_and_a_token_s_page_say_when_it_was_last_used(alice: Any, browser_of: Any) -> None:
+    browser = browser_of(alice, superuser=True)
+    token, text = tokens.make_token(alice, "ci", ["read:*"])
+    column = r'<td class="field-last_used_at nowrap">([^<]*)</td>'
+    assert re.findall(column, browser.get(LIST).content.decode()) == ["-"]
+    answer = Client().get("/api/v1/channels/user:alice/events", headers={"Authorization": f"Bearer {text}"})
+    assert answer.status_code == 200
+    token.refresh_from_db()
+    used = date_format(timezone.localtime(token.last_used_at), "DATETIME_FORMAT")
+    assert re.findall(column, browser.get(LIST).content.decode()) == [used]
+    assert used in browser.get(f"{LIST}{token.pk}/change/").content.decode()
 
 
 @pytest.mark.parametrize(
