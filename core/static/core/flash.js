@@ -10,11 +10,13 @@ function part(id) {
   return element?.matches(".w") ? element.querySelector(".value") : element;
 }
 
-/** What these elements say, to be handed to `flash` after the swap. */
-export const said = (ids) => (still.matches ? [] : ids.map((id) => [id, part(id)?.textContent]));
+let before = []; // [id, text] of what is about to be swapped
 
-/** Light up those that say something else now. */
-export function flash(before) {
+document.addEventListener("live:applying", ({ detail: { ids, catchUp } }) => {
+  before = catchUp || still.matches ? [] : ids.map((id) => [id, part(id)?.textContent]);
+});
+
+document.addEventListener("live:applied", () => {
   const now = performance.now();
   for (const [id, text] of before) {
     const element = part(id);
@@ -25,4 +27,5 @@ export function flash(before) {
     element.classList.add("just");
     setTimeout(() => element.classList.remove("just"), 240);
   }
-}
+  before = [];
+});

@@ -1,8 +1,6 @@
 /* The page's live connection, an htmx 4 extension: owns the socket, positions and holds, hands HTML to htmx.swap. Contract: docs/live.md. */
 
 import { Channel } from "./channel.js";
-import { flash, said } from "./flash.js";
-import "./pieces.js";
 import { judge, parse, ranged, smallest, write } from "./position.js";
 import * as regions from "./regions.js";
 import { Socket } from "./socket.js";
@@ -162,7 +160,7 @@ async function apply(channel, frame) {
     return channel.keep(frame);
   }
   const catchUp = ranged(frame) && frame.to <= channel.target;
-  const before = catchUp ? [] : said(ids);
+  emit("live:applying", { ids, catchUp });
   try {
     if (frame.html) await htmx.swap({ sourceElement: document.body, target: document.body, swap: "none", text: frame.html, catchUp });
   } catch (error) {
@@ -171,7 +169,6 @@ async function apply(channel, frame) {
   }
   const passed = ranged(frame) ? frame.to - channel.position.offset : 0;
   channel.applied(frame);
-  flash(before);
   return emit("live:applied", { channel: channel.name, ids, passed, catchUp });
 }
 

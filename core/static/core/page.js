@@ -4,6 +4,8 @@
      <span class="chip" data-live-chip>       Live, Offline, Paused: what the page's connection does */
 
 import "./bar.js";
+import "./flash.js";
+import "./pieces.js";
 import "./times.js";
 import "./toasts.js";
 import { title } from "./words.js";
