@@ -56,17 +56,15 @@ print(list(Delivery.objects.values_list("state", "attempts")))
 """
 
 
-def site_with(new_site: NewSite, url: str, port: int, *, people: int, database: str = "sqlite", redis: bool = False) -> servers.Site:
-    site = new_site(database=database, redis=redis, OUTBOUND_ALLOW=f"127.0.0.1:{port}")
-    site.manage("shell", "-c", PEOPLE.format(people=people, url=url))
-    return site
+def site_for(new_site: NewSite, port: int, *, database: str = "sqlite", redis: bool = False) -> servers.Site:
+    return new_site(database=database, redis=redis, OUTBOUND_ALLOW=f"127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize("database", DATABASES)
 def test_four_at_once_send_each_exactly_once(new_site: NewSite, database: str) -> None:
     with receiver() as hook:
-        site = site_with(new_site, hook.url, hook.port, people=40, database=database)
-        said = site.manage("shell", "-c", AT_ONCE).stdout
+        site = site_for(new_site, hook.port, database=database)
+        said = site.manage("shell", "-c", PEOPLE.format(people=40, url=hook.url) + AT_ONCE).stdout
         assert "[('done', 1)]" in said
         assert Counter(received.path for received in hook.requests) == {f"/u{n}": 1 for n in range(40)}
 
@@ -74,8 +72,8 @@ def test_four_at_once_send_each_exactly_once(new_site: NewSite, database: str) -
 @pytest.mark.parametrize("database", DATABASES)
 def test_a_worker_killed_between_sending_and_noting_sends_it_again_under_the_same_id(new_site: NewSite, database: str) -> None:
     with receiver() as hook:
-        site = site_with(new_site, hook.url, hook.port, people=1, database=database)
-        assert site.manage("shell", "-c", KILLED, check=False).returncode == -9
+        site = site_for(new_site, hook.port, database=database)
+        assert site.manage("shell", "-c", PEOPLE.format(people=1, url=hook.url) + KILLED, check=False).returncode == -9
         assert len(hook.requests) == 1
         said = site.manage("shell", "-c", LATER).stdout
         # While the lease runs nobody else takes it; then it goes out again, and the other side can tell that it has it.
@@ -87,7 +85,8 @@ def test_a_worker_killed_between_sending_and_noting_sends_it_again_under_the_sam
 @pytest.mark.valkey
 def test_a_celery_worker_brings_what_is_urgent_at_once(new_site: NewSite) -> None:
     with receiver() as hook:
-        site = site_with(new_site, hook.url, hook.port, people=1, redis=True)
+        site = site_for(new_site, hook.port, redis=True)
+        site.manage("shell", "-c", PEOPLE.format(people=1, url=hook.url))
         with site.worker():
             site.manage("notify", "user:u0", "Urgent", "--priority", "high")
             # The one that waited in the table since before there was a worker comes with it: one job looks at all that is due.
