@@ -112,7 +112,7 @@ SELECT 'u' || n, '', false, false, true, '', '', '', now() FROM generate_series(
 ASK = """
 SELECT (SELECT written FROM signalbox_notifications_broadcast), count(*), count(DISTINCT user_id) FROM signalbox_notifications_inboxitem
 """
-CHUNKS = 100
+CHUNKS = 50
 
 
 @pytest.mark.postgres
@@ -143,9 +143,9 @@ def test_fifty_thousand_people_have_it_once_though_workers_are_killed_at_random(
         site.manage("shell", "-v0", "-c", SEND)
         try:
             worker.start()
-            for goal in (5, 35, 70):
+            for goal in (5, 20, 35):
                 servers.wait_until(partial(written, goal), described=f"{goal} chunks", log=worker.log)
-                if goal == 35:
+                if goal == 20:
                     worker.kill()
                     killed += 1
                     worker.start()
