@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db import DatabaseError, OperationalError, connections, router, transaction
+from django.db import DatabaseError, InternalError, OperationalError, connections, router, transaction
 from django.db.models import Q
 
 from core.delivery import failpoints, figures, history, statements
@@ -235,7 +235,7 @@ def _tell_kind(name: ChannelName, numbered: Sequence[Travelling], dropped: Seque
     try:
         with transaction.atomic(using=router.db_for_write(Event)):
             kind.numbered(name.key, [*numbered, *map(history.as_event, dropped)])
-    except OperationalError:  # a lock that was not to be had: all of it again, by the relay
+    except (OperationalError, InternalError):  # a lock that was not to be had, or a transaction that sat too long: the relay does all of it
         raise
     except Exception:
         logger.exception("the kind %s could not note its offsets", kind.name)

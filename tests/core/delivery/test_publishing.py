@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import InternalError, OperationalError, transaction
 
 from core.delivery import history, payload, sequencer
 from core.delivery.channel import BadChannel, UnknownKind
@@ -142,6 +142,29 @@ def test_a_failing_kind_keeps_its_events_from_nobody(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Lines, "numbered", broken, raising=False)
     say("one")
     assert texts() == ["one"] and "could not note its offsets" in caplog.text
+
+
+@pytest.mark.parametrize("error", [OperationalError, InternalError])
+def test_a_database_that_ends_the_numbering_leaves_it_whole_to_the_relay(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from core.delivery.relay import Relay
+    from tests.support.kinds import Lines
+
+    told: list[int] = []
+
+    def ended(self: Any, key: str, events: Any) -> None:
+        told.append(len(events))
+        if len(told) == 1:
+            raise error("idle in transaction")
+
+    monkeypatch.setattr(Lines, "numbered", ended, raising=False)
+    say("one")
+    assert texts() == [] and not caplog.records
+    relay = Relay()
+    relay.sweep()
+    relay.sweep()
+    assert texts() == ["one"] and told == [1, 1]
 
 
 # --- what may enter ---
