@@ -43,13 +43,15 @@ def connect() -> None:
     m2m_changed.connect(_row_changed, dispatch_uid="signalbox-source-m2m")
 
 
-def _row_changed(sender: Any, instance: Any, raw: bool = False, **kwargs: Any) -> None:
-    label = instance._meta.label_lower
-    if raw or label not in {name.lower() for name in settings.DASHBOARD_MODELS}:
+def _row_changed(sender: Any, instance: Any, model: Any = None, raw: bool = False, **kwargs: Any) -> None:
+    # A relation has two ends, and the signal comes once, from whichever end it was changed at: `model` is the other.
+    labels = {end._meta.label_lower for end in (instance, model) if end is not None}
+    if raw:
         return
-    # Every change registers a hook, since a savepoint that rolls back drops its own; the first to run marks for all.
-    _labels().add(label)
-    transaction.on_commit(partial(_mark, label), robust=True)
+    for label in labels & {name.lower() for name in settings.DASHBOARD_MODELS}:
+        # Every change registers a hook, since a savepoint that rolls back drops its own; the first to run marks for all.
+        _labels().add(label)
+        transaction.on_commit(partial(_mark, label), robust=True)
 
 
 def _labels() -> set[str]:

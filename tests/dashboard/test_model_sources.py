@@ -90,6 +90,24 @@ def test_a_changed_relation_marks_too(fed: Callable[..., Widget], bob: Any, djan
     assert SourceDirty.objects.count() == 1
 
 
+@pytest.mark.parametrize("change", ["add", "remove", "clear", "set"])
+def test_a_relation_changed_from_its_other_end_marks_too(
+    fed: Callable[..., Widget], bob: Any, change: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    fed("stat", model=USER)
+    group = Group.objects.create(name="new")
+    if change in {"remove", "clear"}:
+        group.user_set.add(bob)
+    with jobs.collected(), django_capture_on_commit_callbacks(execute=True):
+        {
+            "add": lambda: group.user_set.add(bob),
+            "remove": lambda: group.user_set.remove(bob),
+            "clear": lambda: group.user_set.clear(),
+            "set": lambda: group.user_set.set([bob]),
+        }[change]()
+    assert SourceDirty.objects.count() == 1
+
+
 def test_figures_equal_the_database_after_a_thousand_changes(
     fed: Callable[..., Widget], board: Dashboard, django_capture_on_commit_callbacks: Any
 ) -> None:
