@@ -1,4 +1,4 @@
-"""What time brings: planned notifications arrive, snoozes end, the expired goes."""
+"""What time brings: the expired goes, planned notifications arrive, snoozes end."""
 
 from datetime import datetime
 from typing import Any
@@ -20,12 +20,13 @@ DUE_AT_ONCE = 100  # due notifications in one sweep
 def work_off_due(now: datetime | None = None) -> None:
     """The job `notifications_due`: let arrive what waited for its time, or was snoozed until now, and take away what has expired."""
     now = now or timezone.now()
-    while keys := _due_keys(delivered_at=None, deliver_at__lte=now):
-        for pk in keys:
-            _deliver(pk, now=now)
+    # What expired while nobody swept must not show first.
     while keys := _due_keys(expires_at__lte=now):
         for pk in keys:
             _expire(pk, now=now)
+    while keys := _due_keys(delivered_at=None, deliver_at__lte=now):
+        for pk in keys:
+            _deliver(pk, now=now)
     while keys := _snoozed_until(now):
         for pk in keys:
             _arrive_again(pk, now=now)

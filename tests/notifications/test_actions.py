@@ -220,6 +220,15 @@ def test_what_is_planned_can_be_withdrawn_before_it_arrives(alice: Any) -> None:
     assert put_events(alice) == []
 
 
+def test_what_expired_before_it_could_arrive_never_shows(alice: Any) -> None:
+    now = timezone.now()
+    notify(alice, title="Lunch at noon", deliver_at=now + timedelta(hours=1), expires_at=now + timedelta(hours=2))
+    actions.work_off_due(now + timedelta(hours=3))
+    assert put_events(alice) == []
+    assert Notification.objects.get().delivered_at is None
+    assert titles(alice) == []
+
+
 def test_what_has_expired_leaves_by_itself(alice: Any) -> None:
     sent = notify(alice, title="Lunch", expires_at=timezone.now() + timedelta(hours=1))
     later = timezone.now() + timedelta(hours=2)

@@ -18,6 +18,7 @@ from notifications import actions, inbox
 from notifications.actions import broadcast
 from notifications.broadcasts import actions as broadcasts
 from notifications.broadcasts import schedules
+from notifications.broadcasts.actions import sending
 from notifications.errors import BadNotification
 from notifications.models import Broadcast, BroadcastChunk, InboxItem, Notification, Schedule
 from tests.notifications.conftest import carried, newest_event, shown, titles
@@ -221,6 +222,22 @@ def test_a_planned_broadcast_goes_out_when_it_is_due_and_once(alice: Any, bob: A
     assert made.state == "done"
     assert len([event for event in carried("audience:all") if event.type == "broadcast.put"]) == 1
     assert InboxItem.objects.count() == 2
+
+
+@pytest.mark.parametrize("swept", [True, False])  # False: more have expired than one sweep ends
+def test_a_planned_broadcast_that_expired_before_it_could_begin_never_shows(alice: Any, swept: bool) -> None:
+    now = timezone.now()
+    made = broadcast("all", title="Lunch at noon", send_at=now + timedelta(hours=1), expires_at=now + timedelta(hours=2), sender=alice)
+    if swept:
+        broadcasts.work_off_due(now + timedelta(hours=3))
+    else:
+        sending.begin_scheduled(made.pk, now=now + timedelta(hours=3))
+    made.refresh_from_db()
+    assert made.sent_at is None
+    assert [event.type for event in carried("audience:all") if event.type == "broadcast.put"] == []
+    broadcasts.work_off_due(now + timedelta(hours=3))
+    made.refresh_from_db()
+    assert (made.state, made.reason) == ("cancelled", "Not sent: it expired before its time came.")
 
 
 def test_a_planned_broadcast_whose_sender_lost_the_right_is_not_sent(alice: Any, bob: Any) -> None:

@@ -1,4 +1,4 @@
-"""The job `broadcasts_due`: begin what is scheduled for now, end what has expired, write the rows of all that is being sent."""
+"""The job `broadcasts_due`: end what has expired, begin what is scheduled for now, write the rows of all that is being sent."""
 
 import logging
 from collections.abc import Callable
@@ -23,10 +23,10 @@ AT_ONCE = 100
 def work_off_due(now: datetime | None = None) -> None:
     """Do all of it until nothing is left; what one broadcast cannot do now is left for the next sweep and keeps no other waiting."""
     now = now or timezone.now()
-    for pk in _keys(state="scheduled", send_at__lte=now):
-        _tried(partial(begin_scheduled, pk, now=now), pk)
     for pk in _keys(notification__expires_at__lte=now, notification__withdrawn_at=None):
         _tried(partial(_expire, pk, now=now), pk)
+    for pk in _keys(state="scheduled", send_at__lte=now):
+        _tried(partial(begin_scheduled, pk, now=now), pk)
     writing = _keys(state="sending")
     while writing:
         # In turn: a short one need not wait for a long one's million rows.

@@ -126,8 +126,8 @@ def begin_scheduled(pk: int, *, now: datetime) -> None:
     with transaction.atomic():
         waiting = Broadcast.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=pk, state="scheduled")
         made = waiting.select_related("sender", "notification").first()
-        if made is None:
-            return
+        if made is None or _has_expired(made.notification, now):
+            return  # the expired is ended by the sweep, and must not show first
         if not _may_still(made):
             made.state, made.finished_at, made.reason = "cancelled", now, NO_RIGHT
             made.save(update_fields=["state", "finished_at", "reason"])
@@ -141,3 +141,7 @@ def _may_still(made: Broadcast) -> bool:
         # Either this installation's own code sent it, or whoever did is no longer there.
         return not made.notification.owner
     return policy.may_broadcast(made.sender)
+
+
+def _has_expired(notification: Notification, now: datetime) -> bool:
+    return notification.expires_at is not None and notification.expires_at <= now
