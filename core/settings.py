@@ -50,6 +50,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "core.middleware.security_headers",
     "core.errors.problem_answers",
+    "core.middleware.watchers",
     "django.middleware.security.SecurityMiddleware",
     "core.static_files.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",

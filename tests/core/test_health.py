@@ -32,6 +32,16 @@ def test_alive_asks_nobody(client: Any, django_assert_num_queries: Any) -> None:
     assert (answer.status_code, json.loads(answer.content)) == (200, {"status": "alive"})
 
 
+@pytest.mark.parametrize("address", ["/healthz", "/readyz", "/metrics"])
+def test_a_watcher_is_answered_by_whatever_name_it_asks(client: Any, settings: Any, address: str) -> None:
+    """As the containers' health checks do it in production: by 127.0.0.1:8000, which is no name that browsers may use."""
+    settings.ALLOWED_HOSTS, settings.BASE_URL = ["live.example.org"], "https://live.example.org"
+    for host in ("127.0.0.1:8000", "web:8000", "live.example.org", "a b", ""):
+        assert client.get(address, headers={"Host": host}).status_code == 200, host
+    assert client.get("/accounts/login/", headers={"Host": "127.0.0.1:8000"}).status_code == 400
+    assert client.get(address + "/x", headers={"Host": "127.0.0.1:8000"}).status_code in {400, 404}
+
+
 def test_without_redis_it_serves_and_names_what_is_missing(client: Any, settings: Any) -> None:
     settings.REDIS_URL, settings.CHANNEL_REDIS_URLS, settings.CELERY_BROKER_URL = "", [], ""
     status, content = ready(client)
