@@ -7,6 +7,7 @@ import pytest
 
 from core.delivery import history
 from core.delivery.executor import on_executor
+from core.models import Event
 from dashboard.actions import NewValue, record, record_many
 from dashboard.models import Dashboard, Widget
 from tests.dashboard.conftest import at
@@ -66,15 +67,25 @@ async def test_values_in_any_order_end_on_the_latest_by_time_and_the_later_of_tw
         assert not {10, 40} & set(shown)
 
 
-async def test_what_looks_the_same_is_not_sent_again(board: Dashboard, stat: Widget, owner: Any) -> None:
-    await on_executor(record, "ops/queue", 7, at(0))
-    await on_executor(record, "ops/queue", 7, at(1))
+async def test_what_looks_the_same_is_not_sent_again(board: Dashboard, stat: Widget, gauge: Widget, owner: Any) -> None:
+    def head() -> int:
+        newest = Event.objects.filter(channel=board.channel, key=f"{stat.pk}/", offset__isnull=False).order_by("-offset").first()
+        return newest.offset or 0 if newest else 0
+
+    # Both are there when the page opens: neither brings a new series.
+    await on_executor(record_many, [NewValue("ops/queue", 7, at(0)), NewValue("ops/disk", 40, at(0))])
     async with live_client(positions=await standing(board), cookies=await on_executor(cookie, owner)) as client:
         await client.resume()
         await on_executor(record, "ops/queue", 8, at(2))
         await client.texts_until(board.channel, ">8<")
-        before = client.texts(board.channel).count(">8<")
-        await on_executor(record, "ops/queue", 8, at(2))
+        seen = await on_executor(head)
+        # The same once more, in one transaction with another widget's news: whoever has that has been told of both.
+        await on_executor(record_many, [NewValue("ops/queue", 8, at(2)), NewValue("ops/disk", 41, at(2))])
+        frame = await client.until(lambda me: next((one for one in frames_of(me, board) if ">41<" in one.get("html", "")), None))
+        again = await on_executor(head)
+        assert seen < again <= frame["to"], "it was published, and the frame reaches past it"
+        assert f"w-{gauge.pk}-" in frame["html"]
+        assert f"w-{stat.pk}-" not in frame["html"]
         await on_executor(record, "ops/queue", 9, at(3))
         await client.texts_until(board.channel, ">9<")
-        assert client.texts(board.channel).count(">8<") == before
+        assert client.texts(board.channel).count(f'id="w-{stat.pk}-v">8<') == 1
