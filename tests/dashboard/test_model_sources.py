@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -60,7 +61,8 @@ def work() -> None:
 
 def test_a_count_follows_saves_and_deletes(fed: Callable[..., Widget], django_capture_on_commit_callbacks: Any) -> None:
     widget = fed("stat", model=USER, where={"is_active": True})
-    assert shown(widget) == {"": User.objects.filter(is_active=True).count()}
+    stood = User.objects.filter(is_active=True).count()
+    assert shown(widget) == {"": stood}
     with jobs.collected() as woken, django_capture_on_commit_callbacks(execute=True):
         for number in range(20):
             User.objects.create(username=f"u{number}", is_active=bool(number % 2))
@@ -68,6 +70,57 @@ def test_a_count_follows_saves_and_deletes(fed: Callable[..., Widget], django_ca
     work()
     assert shown(widget) == {"": User.objects.filter(is_active=True).count()}
     assert SourceDirty.objects.count() == 0
+    with jobs.collected() as woken, django_capture_on_commit_callbacks(execute=True):
+        User.objects.get(username="u1").delete()
+        User.objects.filter(username__in=["u2", "u3", "u5"]).delete()
+    assert (woken, SourceDirty.objects.count()) == (["refresh_sources"], 1)
+    work()
+    assert shown(widget) == {"": User.objects.filter(is_active=True).count()} == {"": 7 + stood}
+    assert SourceDirty.objects.count() == 0
+
+
+def test_a_change_between_the_reading_and_the_end_of_a_refresh_is_read_by_the_next(
+    fed: Callable[..., Widget], monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    widget = fed("stat", model=USER)
+    with jobs.collected(), django_capture_on_commit_callbacks(execute=True):
+        User.objects.create(username="early")
+    look = refresh._look
+
+    def look_and_be_overtaken(source: Source) -> Any:
+        found = look(source)
+        with django_capture_on_commit_callbacks(execute=True):
+            User.objects.create(username="meanwhile")
+        return found
+
+    with jobs.collected(), monkeypatch.context() as patched:
+        patched.setattr(refresh, "_look", look_and_be_overtaken)
+        refresh.refresh(widget.source.pk, now=timezone.now())
+    assert shown(widget) == {"": User.objects.count() - 1}
+    assert SourceDirty.objects.count() == 1, "the row of the change that was read is gone, that of the other is not"
+    work()
+    assert shown(widget) == {"": User.objects.count()}
+    assert SourceDirty.objects.count() == 0
+
+
+def test_what_no_signal_tells_of_is_found_by_the_recount_every_thirty_seconds(
+    fed: Callable[..., Widget], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = at(0)
+    monkeypatch.setattr(timezone, "now", lambda: clock)
+    widget = fed("stat", model=USER)
+    before = User.objects.count()
+    assert Source.objects.get().due_at == at(30)
+    assert (jobs.job("refresh_sources").every or 99) <= 30
+    User.objects.bulk_create([User(username=f"bulk{number}") for number in range(5)])
+    assert SourceDirty.objects.count() == 0
+    clock = at(29)
+    assert refresh.refresh_now() == 0
+    assert shown(widget) == {"": before}
+    clock = at(30)
+    assert refresh.refresh_now() == 1
+    assert shown(widget) == {"": before + 5}
+    assert Source.objects.get().due_at == at(60)
 
 
 def test_what_is_rolled_back_marks_nothing_and_does_not_hide_what_comes_after(
@@ -120,8 +173,25 @@ def test_figures_equal_the_database_after_a_thousand_changes(
                 _change(dice, board, step)
             if dice.random() < 0.03:
                 refresh.refresh_now()
+        # What signals told of is exact without a recount.
         Source.objects.update(due_at=timezone.now())
         work()
+        Source.objects.update(due_at=timezone.now() + timedelta(days=1))
+        for step in range(20):
+            with django_capture_on_commit_callbacks(execute=True):
+                _change(dice, board, 1000 + step, bulk=False)
+        assert SourceDirty.objects.exists()
+        work()
+        assert_as_the_database(count, total, mean, wide, groups)
+        # What bulk updates did takes one.
+        with django_capture_on_commit_callbacks(execute=True):
+            assert Widget.objects.filter(slug__startswith="r-").update(columns=11)
+        Source.objects.update(due_at=timezone.now())
+        work()
+    assert_as_the_database(count, total, mean, wide, groups)
+
+
+def assert_as_the_database(count: Widget, total: Widget, mean: Widget, wide: Widget, groups: Widget) -> None:
     rows = Widget.objects.all()
     assert shown(count) == {"": rows.count()}
     assert shown(total) == {"": rows.aggregate(n=Sum("columns"))["n"]}
@@ -132,11 +202,11 @@ def test_figures_equal_the_database_after_a_thousand_changes(
     )
 
 
-def _change(dice: random.Random, board: Dashboard, step: int) -> None:
+def _change(dice: random.Random, board: Dashboard, step: int, *, bulk: bool = True) -> None:
     mine = Widget.objects.filter(slug__startswith="r-")
     one = mine.order_by("?").first()
     columns, kind = dice.randint(1, 12), dice.choice(["stat", "feed", "gauge", "odd kind!"])
-    match dice.choice(["create", "create", "save", "delete", "bulk", "rollback"]):
+    match dice.choice(["create", "create", "save", "delete", "rollback", *["bulk"] * bulk]):
         case "save" if one:
             one.columns, one.kind = columns, kind
             one.save()
