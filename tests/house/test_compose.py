@@ -92,6 +92,13 @@ def test_no_container_runs_as_root_or_with_more_rights_than_it_needs(services: d
     assert "\nUSER signalbox\n" in dockerfile
 
 
+@pytest.mark.parametrize("ignored", [".gitignore", ".dockerignore"])
+def test_the_file_of_secrets_gets_into_no_image_and_no_commit(ignored: str):
+    lines = (ROOT / ignored).read_text().splitlines()
+    assert ".env" in lines
+    assert "!.env" not in lines
+
+
 def test_whatever_our_own_containers_mount_is_a_folder_of_the_image_that_belongs_to_their_user(services: dict[str, Any]):
     """Else Docker makes the volume's folder, as root, and the user of the containers cannot write into it."""
     mounted = {volume.split(":")[1] for one in services.values() if one["image"] == "signalbox" for volume in one["volumes"]}
