@@ -46,7 +46,12 @@ def unknown_to(user: Any) -> UnknownAudience:
     return UnknownAudience(f"You may notify {', '.join(words)}; there is nobody else for you.", field="audience", allowed=words)
 
 
+def may_say(user: Any, priority: Priority) -> bool:
+    """Whether a person may be so loud: critical passes quiet hours and stays on screens, and needs its own right."""
+    return bool(priority != Priority.CRITICAL or user.has_perm(CRITICAL))
+
+
 def check_priority(user: Any, priority: Priority) -> None:
-    """Critical passes quiet hours and stays on screens: it needs its own right. Raises NotAllowed."""
-    if priority == Priority.CRITICAL and not user.has_perm(CRITICAL):
+    """`may_say`, with the words for whoever may not. Raises NotAllowed."""
+    if not may_say(user, priority):
         raise NotAllowed("Priority critical needs the permission to send critical notifications.", field="priority", allowed=["high"])

@@ -20,7 +20,7 @@ from notifications.broadcasts import actions as broadcasts
 from notifications.broadcasts import schedules
 from notifications.broadcasts.actions import sending
 from notifications.errors import BadNotification
-from notifications.models import Broadcast, BroadcastChunk, InboxItem, Notification, Schedule
+from notifications.models import Broadcast, BroadcastChunk, InboxItem, Notification, Priority, Schedule
 from tests.notifications.conftest import carried, newest_event, shown, titles
 from tests.notifications.screen import Screen
 
@@ -240,6 +240,14 @@ def test_a_planned_broadcast_that_expired_before_it_could_begin_never_shows(alic
     assert (made.state, made.reason) == ("cancelled", "Not sent: it expired before its time came.")
 
 
+def test_a_planned_broadcast_goes_out_however_late(alice: Any, bob: Any) -> None:
+    now = timezone.now()
+    made = broadcast("all", title="Maintenance tonight", send_at=now + timedelta(hours=1), sender=alice)
+    broadcasts.work_off_due(now + timedelta(hours=4))
+    made.refresh_from_db()
+    assert (made.state, made.sent_at, titles(bob)) == ("done", now + timedelta(hours=4), ["Maintenance tonight"])
+
+
 def test_a_planned_broadcast_whose_sender_lost_the_right_is_not_sent(alice: Any, bob: Any) -> None:
     made = broadcast("all", title="Later", send_at=timezone.now() + timedelta(hours=1), sender=alice)
     alice.user_permissions.remove(Permission.objects.get(codename="send_broadcast"))
@@ -247,6 +255,20 @@ def test_a_planned_broadcast_whose_sender_lost_the_right_is_not_sent(alice: Any,
     made.refresh_from_db()
     assert made.state == "cancelled"
     assert carried("audience:all") == []
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_planned_critical_broadcast_needs_its_right_when_it_begins(alice: Any, bob: Any, keeps: bool) -> None:
+    critical = Permission.objects.get(codename="send_critical")
+    alice.user_permissions.add(critical)
+    said = {"priority": Priority.CRITICAL, "send_at": timezone.now() + timedelta(hours=1)}
+    made = broadcast("all", title="Leave the building", **said, sender=alice)
+    if not keeps:
+        alice.user_permissions.remove(critical)
+    broadcasts.work_off_due(timezone.now() + timedelta(hours=2))
+    made.refresh_from_db()
+    assert titles(bob) == (["Leave the building"] if keeps else [])
+    assert (made.state, "may no longer send critical" in made.reason) == (("done", False) if keeps else ("cancelled", True))
 
 
 def test_a_broadcast_that_has_expired_leaves_the_screens(alice: Any) -> None:

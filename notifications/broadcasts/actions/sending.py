@@ -19,6 +19,7 @@ from notifications.rows import Row
 
 MAX_CHOSEN = 10_000
 NO_RIGHT = "Not sent: whoever planned it may no longer send broadcasts."
+NO_CRITICAL = "Not sent: whoever planned it may no longer send critical notifications."
 NOBODY = "Not sent: nobody active is in its audience any more."
 
 
@@ -128,19 +129,26 @@ def begin_scheduled(pk: int, *, now: datetime) -> None:
         made = waiting.select_related("sender", "notification").first()
         if made is None or _has_expired(made.notification, now):
             return  # the expired is ended by the sweep, and must not show first
-        if not _may_still(made):
-            made.state, made.finished_at, made.reason = "cancelled", now, NO_RIGHT
-            made.save(update_fields=["state", "finished_at", "reason"])
-            publish_many([progress_event(made)])
+        if why := _no_right(made):
+            _not_sent(made, why, now=now)
             return
         _begin(made, now=now)
 
 
-def _may_still(made: Broadcast) -> bool:
+def _not_sent(made: Broadcast, why: str, *, now: datetime) -> None:
+    made.state, made.finished_at, made.reason = "cancelled", now, why
+    made.save(update_fields=["state", "finished_at", "reason"])
+    publish_many([progress_event(made)])
+
+
+def _no_right(made: Broadcast) -> str:
+    """Why whoever planned it may not send it now; empty when she may."""
     if made.sender is None:
         # Either this installation's own code sent it, or whoever did is no longer there.
-        return not made.notification.owner
-    return policy.may_broadcast(made.sender)
+        return NO_RIGHT if made.notification.owner else ""
+    if not policy.may_broadcast(made.sender):
+        return NO_RIGHT
+    return "" if policy.may_say(made.sender, Priority(made.notification.priority)) else NO_CRITICAL
 
 
 def _has_expired(notification: Notification, now: datetime) -> bool:
