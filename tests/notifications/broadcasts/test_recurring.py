@@ -15,7 +15,7 @@ from django_celery_beat.models import CrontabSchedule
 from notifications.broadcasts import actions as broadcasts
 from notifications.broadcasts import cron
 from notifications.broadcasts.cron import BadCron
-from notifications.models import Broadcast, Recurrence, Schedule
+from notifications.models import Broadcast, Priority, Recurrence, Schedule
 from tests.notifications.conftest import titles
 
 pytestmark = pytest.mark.django_db
@@ -151,6 +151,21 @@ def test_who_may_send_no_more_or_is_gone_sends_nothing_and_it_is_said(hourly: Re
     assert titles(bob) == []
 
 
+def test_a_critical_one_needs_its_right_each_time(alice: Any, bob: Any) -> None:
+    critical = Permission.objects.get(codename="send_critical")
+    alice.user_permissions.add(critical)
+    made = broadcasts.recur("all", "0 * * * *", title="Leave the building", priority=Priority.CRITICAL, sender=alice)
+    slot = made.next_at
+    assert slot is not None
+    sweep(slot)
+    alice.user_permissions.remove(critical)
+    sweep(slot + timedelta(hours=1))
+    made.refresh_from_db()
+    assert (titles(bob), Broadcast.objects.count()) == (["Leave the building"], 1)
+    assert made.reason.startswith("Not sent at")
+    assert "permission to send critical" in made.reason
+
+
 def test_an_audience_that_is_empty_this_time_is_said_and_the_next_slot_is_tried(hourly: Recurrence, alice: Any, bob: Any) -> None:
     slot = hourly.next_at
     assert slot is not None
@@ -191,6 +206,9 @@ def test_the_console_plans_it_once_and_lists_it(alice: Any, browser_of: Browser)
         browser.post(LIST, {"action": action, "_selected_action": [made.pk]})
         made.refresh_from_db()
         assert made.enabled is enabled
+    trail = browser.get(f"{LIST}{made.pk}/history/").content.decode()
+    for words in ("Planned for 0 * * * * (UTC).", "Switched off.", "Switched on."):
+        assert trail.count(words) == 1
 
 
 def test_what_was_missed_while_it_was_off_is_not_sent(hourly: Recurrence, alice: Any, bob: Any) -> None:
