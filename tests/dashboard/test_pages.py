@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from dashboard.actions import NewValue, post_feed, record, record_many, save_dashboard, save_widget
 from dashboard.models import Access, Dashboard, Favourite, Widget
 from tests.dashboard.conftest import NOW, at
+from tests.dashboard.page import Page
 
 pytestmark = pytest.mark.django_db
 
@@ -155,7 +157,7 @@ def test_many_points_come_as_the_lowest_and_highest_of_each_bucket(chart: Widget
     assert answer["step"] == 20
     assert 100 < len(line) <= 204
     assert max(value for _, value in line) == 1000
-    assert [time for time, _ in line] == sorted(time for time, _ in line)
+    assert [moment for moment, _ in line] == sorted(moment for moment, _ in line)
 
 
 BAD_TIMES = ["x", "", "nan", "inf", "1e400", "9" * 40, "1_000", "\0", "\u0661"]
@@ -173,6 +175,47 @@ def test_a_chart_comes_with_its_history(chart: Widget, owner: Any, signed_in: Si
     assert "data-chart" in text
     assert "/dashboards/ops/load/points/" in text
     assert 'aria-label="Load: cpu, memory, last 15 min"' in text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(300, "5 m"), (900, "15 m"), (3600, "1 h"), (86_400, "1 d"), (2_592_000, "30 d")])
+def test_a_chart_begins_with_its_range_and_offers_five_minutes_to_thirty_days(
+    chart: Widget, page: Callable[[str], Page], seconds: int, text: str
+) -> None:
+    chart.config = {"range": seconds}
+    save_widget(chart)
+    record(chart, 5, series="cpu")
+    record(chart, 4, time.time() - seconds / 2, series="cpu")
+    tile = page("/dashboards/ops/").tile(chart.pk)
+    assert tile is not None
+    (drawn,) = tile.having("data-chart")
+    points = json.loads(drawn.attributes["data-points"])
+    assert drawn.attributes["data-range"] == str(seconds)
+    assert points["to"] - points["from"] == pytest.approx(seconds, abs=1e-3)
+    assert [value for _, value in points["series"]["cpu"]] == [4, 5]
+    buttons = [(node.attributes["data-seconds"], node.text, node.attributes["aria-pressed"]) for node in tile.having("data-seconds")]
+    assert [seconds for seconds, _, _ in buttons] == ["300", "900", "3600", "86400", "2592000"]
+    assert [(which, words) for which, words, pressed in buttons if pressed == "true"] == [(str(seconds), text)]
+
+
+def test_a_chart_is_drawn_with_its_thresholds_and_its_areas(chart: Widget, page: Callable[[str], Page]) -> None:
+    record_many([NewValue(chart, 5, None, name) for name in ("cpu", "memory")])
+
+    def drawn(**config: Any) -> dict[str, str]:
+        chart.config = config
+        save_widget(chart)
+        tile = page("/dashboards/ops/").tile(chart.pk)
+        assert tile is not None
+        return tile.having("data-chart")[0].attributes
+
+    plain = drawn()
+    assert "data-thresholds" not in plain and "data-stacked" not in plain
+    assert [line.get("area") for line in json.loads(plain["data-series"])] == [None, None]
+    marked = drawn(area=True, thresholds=[{"value": 80, "level": "warn"}, {"value": 95.5, "level": "bad"}])
+    assert json.loads(marked["data-thresholds"]) == [{"value": 80.0, "level": "warn"}, {"value": 95.5, "level": "bad"}]
+    assert [(line["name"], line["area"]) for line in json.loads(marked["data-series"])] == [("cpu", True), ("memory", True)]
+    stacked = drawn(stacked=True)
+    assert "data-stacked" in stacked
+    assert [line["area"] for line in json.loads(stacked["data-series"])] == [True, True]
 
 
 def test_the_table_shows_what_the_chart_shows(chart: Widget, owner: Any, signed_in: SignedIn) -> None:
