@@ -52,6 +52,35 @@ def test_who_may_change_what(stat: Widget, everybody: dict[str, Any], signed_in:
     assert seen == {"owner": 200, "staff": 200, "editor": editor, "viewer": 404, "stranger": 404, "guest": 302}
 
 
+@pytest.mark.parametrize("held_by", ["herself", "her group"])
+def test_a_manager_by_her_own_role_or_by_her_group_s_may_do_what_the_owner_may(
+    board: Dashboard, stat: Widget, charlie: Any, bob: Any, signed_in: SignedIn, held_by: str
+) -> None:
+    asked = signed_in(charlie)
+    assert {asked.get(address).status_code for address in EDITORS + MANAGERS} == {404}
+    if held_by == "herself":
+        role = Role.objects.create(dashboard=board, user=charlie, level=Role.Level.MANAGE)
+    else:
+        group = Group.objects.create(name="leads")
+        charlie.groups.add(group)
+        role = Role.objects.create(dashboard=board, group=group, level=Role.Level.MANAGE)
+        # A lower one of her own takes nothing from it.
+        Role.objects.create(dashboard=board, user=charlie, level=Role.Level.VIEW)
+    assert {asked.get(address).status_code for address in EDITORS + MANAGERS} == {200}
+    sent = {"title": "Hers", "slug": "ops", "access": "members", "revision": str(board.revision)}
+    assert asked.post("/dashboards/ops/edit/", sent).status_code == 302
+    board.refresh_from_db()
+    assert (board.title, board.access) == ("Hers", "members")
+    assert asked.post("/dashboards/ops/share/", {"do": "role", "who": "bob", "level": "2"}).status_code == 302
+    assert Role.objects.get(user=bob).level == Role.Level.EDIT
+    assert asked.post("/dashboards/ops/share/", {"do": "link", "expires": "1"}).status_code == 200
+    assert ShareLink.objects.count() == 1
+    role.delete()
+    assert asked.post("/dashboards/ops/share/", {"do": "link", "expires": "1"}).status_code == 404
+    assert asked.post("/dashboards/ops/edit/board/remove/").status_code == 404
+    assert ShareLink.objects.count() == 1
+
+
 @pytest.mark.parametrize("who", ["viewer", "stranger"])
 def test_who_may_not_change_changes_nothing(stat: Widget, everybody: dict[str, Any], signed_in: SignedIn, who: str) -> None:
     asked = signed_in(everybody[who])
@@ -168,6 +197,18 @@ def test_a_widget_gets_a_source_and_loses_it(stat: Widget, browser: Client) -> N
     assert 'value="auth.User" selected' in browser.get("/dashboards/ops/edit/queue/").content.decode()
     assert browser.post("/dashboards/ops/edit/queue/", PLAIN).status_code == 302
     assert not Source.objects.exists()
+
+
+def test_how_long_values_are_kept_is_said_in_the_form(stat: Widget, browser: Client) -> None:
+    assert browser.get("/dashboards/ops/edit/queue/").context["form"]["keep"].value() == 48
+    assert browser.post("/dashboards/ops/edit/queue/", PLAIN | {"keep": "500"}).status_code == 302
+    stat.refresh_from_db()
+    assert stat.keep == 500
+    assert browser.get("/dashboards/ops/edit/queue/").context["form"]["keep"].value() == 500
+    for wrong in ("0", "10001", "x", "-1"):
+        assert browser.post("/dashboards/ops/edit/queue/", PLAIN | {"keep": wrong}).status_code == 422, wrong
+    stat.refresh_from_db()
+    assert stat.keep == 500
 
 
 def test_two_people_saving_one_widget(stat: Widget, browser: Client) -> None:
