@@ -7,6 +7,8 @@ import pytest
 
 from core.errors import PREFIX
 from core.models import Event
+from dashboard import widgets
+from dashboard.actions import save_widget
 from dashboard.models import Dashboard, Role, Sample, Widget
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +100,21 @@ def test_what_is_no_value_is_422_and_stores_nothing(stat: Widget, owner: Any, cu
 def test_a_refusal_says_the_shape(stat: Widget, owner: Any, curl: Any) -> None:
     for body in ("1,5", "true", "{}", "forty-two"):
         assert "for example 42" in curl(owner, "widgets/ops/queue", body).json()["detail"]
+
+
+@pytest.mark.parametrize("kind", sorted(widgets.KINDS))
+def test_a_refusal_says_the_shape_that_this_kind_of_widget_takes(board: Dashboard, owner: Any, curl: Any, kind: str) -> None:
+    one = widgets.of(kind)
+    save_widget(Widget(dashboard=board, slug="w", kind=kind, title="W"))
+    bodies = {"ops/w": {"value": {"a": []}}}, {"ops/w": [{"value": [None]}]}
+    for path, body in (("widgets/ops/w", bodies[0]["ops/w"]), *(("widgets", body) for body in bodies)):
+        answer = curl(owner, path, json.dumps(body))
+        assert (answer.status_code, answer.headers["Content-Type"]) == (422, "application/problem+json")
+        assert one.shape in answer.json()["detail"], answer.json()
+    assert not stored()
+    if one.takes_values:
+        assert curl(owner, "widgets/ops/w", one.curl.strip("'")).status_code == 202, "what it says to try is taken"
+        assert len(stored()) == 1
 
 
 @pytest.mark.parametrize("body", ["42", "[]", "{}", '{"ops/queue": "x"}', '{"ops/queue": null}'])
