@@ -94,6 +94,33 @@ def test_rollups_say_what_the_samples_amount_to(chart: Widget) -> None:
             assert row.mean == pytest.approx(sum(numbers) / span)
 
 
+def test_rollups_are_kept_the_longer_the_longer_their_span_and_what_is_old_goes(chart: Widget) -> None:
+    one = Series.objects.create(widget=chart, name="s", rolled_to=EIGHT)
+    day = 24 * HOUR
+    assert {10: 7 * day, 60: 60 * day, 600: 400 * day, 3600: 1500 * day} == rollups.KEPT
+    ages = [kept + more for kept in rollups.KEPT.values() for more in (-HOUR, 0, HOUR)]
+    Rollup.objects.bulk_create(
+        Rollup(series=one, span=span, start=EIGHT - age, low=1, high=1, mean=1, last=1, count=1) for span in rollups.SPANS for age in ages
+    )
+    old = sum(age > kept for kept in rollups.KEPT.values() for age in ages)
+    assert 0 < old < Rollup.objects.count()
+    assert history.trim(now=EIGHT) == old, "the job that trims samples trims these too"
+    for span, kept in rollups.KEPT.items():
+        left = {EIGHT - start for start in Rollup.objects.filter(span=span).values_list("start", flat=True)}
+        assert left == {age for age in ages if age <= kept}
+    assert history.trim(now=EIGHT) == 0
+    assert history.trim(now=EIGHT + 2 * HOUR) > 0, "time goes on"
+
+
+def test_each_widget_keeps_its_samples_as_long_as_it_says(chart: Widget, stat: Widget) -> None:
+    long, short = many(chart, EIGHT, 40, every=3600), many(stat, EIGHT, 40, every=3600)
+    keep(chart, 30)
+    keep(stat, 10)
+    rollups.roll_up(now=later(41))
+    history.trim(now=EIGHT + 40 * HOUR, keep_newest=1)
+    assert {pk: Sample.objects.filter(series=pk).count() for pk in (long, short)} == {long: 30, short: 10}
+
+
 def test_a_late_sample_is_drawn_at_once_and_rolled_again(chart: Widget) -> None:
     pk = many(chart, EIGHT, 7200)
     rollups.roll_up(now=later(2.3))
