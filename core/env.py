@@ -78,6 +78,34 @@ def urls(name: str, default: str = "", *, schemes: tuple[str, ...]) -> list[str]
     return values
 
 
+_HOST = r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])"
+
+
+def site(name: str, default: str) -> str:
+    """Read where browsers find us: https://live.example.org, perhaps with a port, and nothing after it. The sentence never repeats it."""
+    value = url(name, text(name) or default, schemes=("http", "https")).rstrip("/")
+    if not re.fullmatch(rf"https?://{_HOST}(?::\d+)?", value, re.ASCII | re.IGNORECASE):
+        raise ImproperlyConfigured(
+            f"{name} is malformed: it is scheme, host and perhaps a port, nothing else, as in https://live.example.org."
+        )
+    return value
+
+
+def hosts(name: str, default: str) -> list[str]:
+    """Read names that requests may carry: live.example.org, .example.org with all below it, 192.0.2.1, [2001:db8::1], or * for any."""
+    entries = [word.strip() for word in (text(name) or default).split(",") if word.strip()]
+    for entry in entries:
+        if not re.fullmatch(rf"\*|\.?{_HOST}", entry, re.ASCII | re.IGNORECASE):
+            raise ImproperlyConfigured(f"{name} is malformed: it is names of hosts without scheme, port or path, as in live.example.org.")
+    return entries
+
+
+def host_of(address: str) -> str:
+    """The host of an address as a request carries it: an IPv6 address in brackets."""
+    host = urlsplit(address).hostname or ""
+    return f"[{host}]" if ":" in host else host
+
+
 def redis(name: str, default: str = "") -> str:
     """Read where a Redis is (core/redis_addresses.py)."""
     value = text(name, default)
@@ -153,7 +181,7 @@ def mail(name: str) -> dict[str, Any]:
     value = url(name, schemes=("smtp", "smtp+tls", "smtps", "console"))
     parts = urlsplit(value)
     if not value or parts.scheme == "console":
-        return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"} | _mail_from(parts.query)
+        return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"} | _mail_from(name, parts.query)
     if not parts.hostname:
         raise ImproperlyConfigured(f"{name} is malformed: it names no host, as in smtp+tls://user:password@mail.example.org:587.")
     ports = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
@@ -165,13 +193,13 @@ def mail(name: str) -> dict[str, Any]:
         "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
         "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
         "EMAIL_USE_SSL": parts.scheme == "smtps",
-    } | _mail_from(parts.query)
+    } | _mail_from(name, parts.query)
 
 
-def _mail_from(query: str) -> dict[str, str]:
+def _mail_from(name: str, query: str) -> dict[str, str]:
     sender = dict(parse_qsl(query)).get("from", "")
     if not sender.isprintable():
-        raise ImproperlyConfigured("The from= of the mail server's address holds what a mail's sender cannot.")
+        raise ImproperlyConfigured(f"{name} is malformed: its from= holds what a mail's sender cannot.")
     return {"DEFAULT_FROM_EMAIL": sender} if sender else {}
 
 

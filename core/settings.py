@@ -11,7 +11,7 @@ DATA_DIR = env.folder("DATA_DIR", str(BASE_DIR / "data"))
 HOST = env.text("HOST", "127.0.0.1")
 PORT = env.number("PORT", 8000, least=0, most=65535)
 _any_address = {"0.0.0.0": "localhost", "::": "localhost", "::1": "[::1]"}
-BASE_URL = env.url("BASE_URL", f"http://{_any_address.get(HOST, HOST)}:{PORT}", schemes=("http", "https")).rstrip("/")
+BASE_URL = env.site("BASE_URL", f"http://{_any_address.get(HOST, HOST)}:{PORT}")
 DEBUG = env.flag("DEBUG")
 SERVER = env.choice("SERVER", "daphne", ("daphne", "uvicorn"))
 WEB_PROCESSES = env.number("WEB_PROCESSES", 1, least=1, most=64)
@@ -24,7 +24,7 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1],{urlsplit(BASE_URL).hostname}")
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", f"localhost,127.0.0.1,[::1],{env.host_of(BASE_URL)}")
 ALLOWED_ORIGINS = CSRF_TRUSTED_ORIGINS = env.origins("ALLOWED_ORIGINS")
 TRUSTED_PROXY_HOPS = env.number("TRUSTED_PROXY_HOPS", 0, most=10)
 

@@ -72,7 +72,7 @@ def _is(app: str, name: str) -> bool:
 
 
 def _defaults(settings: Settings) -> dict[str, Any]:
-    """Our own settings, and those of Channels, Celery and Whitenoise, from the environment (docs/reference/settings.md): all of
+    """Our own settings, and those of Channels, Celery and Whitenoise, from the environment (docs/settings.md): all of
     core/settings.py that Django itself has no name for. With EMAIL_URL, mail too."""
     folder = settings.get("DATA_DIR") or Path(settings.get("BASE_DIR", Path.cwd())) / "data"
     with _environment(DATA_DIR=str(folder), SECRET_KEY=str(settings["SECRET_KEY"]), DEBUG="", DATABASE_URL="", ALLOWED_HOSTS=""):

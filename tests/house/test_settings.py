@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.http.request import validate_host
 
 from core import env
 from core.logs import LineFormatter, redact
@@ -33,6 +34,29 @@ BAD = [
     ({"CELERY_BROKER_URL": "kafka://:hunter2@a"}, "CELERY_BROKER_URL is malformed: it must start with redis:// or rediss:// or"),
     ({"ALLOWED_ORIGINS": "intranet.example.org"}, "ALLOWED_ORIGINS is malformed: it must start with http:// or https://."),
     ({"ALLOWED_ORIGINS": "https://a.example/path"}, "ALLOWED_ORIGINS: 'https://a.example/path' is not an origin"),
+    (
+        {"EMAIL_URL": "smtp://u:hunter2@mail?from=A%0ABcc: b@c.example"},
+        "EMAIL_URL is malformed: its from= holds what a mail's sender cannot.",
+    ),
+    *(
+        ({"BASE_URL": bad}, "BASE_URL is malformed: it is scheme, host and perhaps a port, nothing else")
+        for bad in (
+            "https://x/path",
+            "https://u:hunter2@x",
+            "https://x?q",
+            "https://x#f",
+            "https://",
+            "https://a b",
+            "https://x:",
+            "https://x\n.y",
+        )
+    ),
+    ({"BASE_URL": "https://x:port"}, "BASE_URL is malformed: it has a bad host or port."),
+    ({"BASE_URL": "live.example.org"}, "BASE_URL is malformed: it must start with http:// or https://."),
+    *(
+        ({"ALLOWED_HOSTS": bad}, "ALLOWED_HOSTS is malformed: it is names of hosts without scheme, port or path")
+        for bad in ("https://x", "localhost,x:8000", "x/path", "*.example.org", "::1", "u:hunter2@x", "a b")
+    ),
     ({"PORT": "80x"}, "PORT='80x' is not a whole number from 0 to 65535."),
     ({"PORT": "70000"}, "PORT='70000' is not a whole number from 0 to 65535."),
     ({"SERVER": "gunicorn"}, "SERVER='gunicorn' is unknown: use daphne or uvicorn."),
@@ -138,10 +162,24 @@ def test_the_host_of_the_base_url_is_allowed(tmp_path: Path):
     Site(tmp_path, {"BASE_URL": "https://live.example.org", "HOST": "0.0.0.0"}).manage("check", "--fail-level", "WARNING")
 
 
+@pytest.mark.parametrize("base", ["https://Live.example.org/", "http://127.0.0.1:8000", "https://[2001:db8::1]:8443"])
+@pytest.mark.parametrize("empty", [{}, {"ALLOWED_HOSTS": ""}])
+def test_the_address_of_the_site_is_enough_to_be_let_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str, empty: dict[str, str]):
+    """Also where compose hands on an ALLOWED_HOSTS that nobody filled in."""
+    monkeypatch.delenv("ALLOWED_HOSTS", raising=False)
+    for name, value in {"DATA_DIR": str(tmp_path), "BASE_URL": base, **empty}.items():
+        monkeypatch.setenv(name, value)
+    read = runpy.run_path(str(ROOT / "core/settings.py"))
+    assert read["BASE_URL"] == base.rstrip("/")
+    host = env.host_of(base)
+    assert host in read["ALLOWED_HOSTS"] and "localhost" in read["ALLOWED_HOSTS"]
+    assert validate_host(host, read["ALLOWED_HOSTS"])
+
+
 def test_every_variable_is_documented_and_every_documented_one_is_read():
     read = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", (ROOT / "core/settings.py").read_text()))
     rows = [line.split("|")[1] for line in (ROOT / "docs/settings.md").read_text().splitlines() if line.startswith("| `")]
-    assert set(re.findall(r"[A-Z_]{4,}", " ".join(rows))) == read
+    assert sorted(re.findall(r"[A-Z_]{4,}", " ".join(rows))) == sorted(read), "each once"
 
 
 def test_the_example_of_a_compose_environment_names_what_compose_reads():
