@@ -132,7 +132,11 @@ def begin_scheduled(pk: int, *, now: datetime) -> None:
         if why := _no_right(made):
             _not_sent(made, why, now=now)
             return
-        _begin(made, now=now)
+        try:
+            _begin(made, now=now)
+        except BadNotification as error:
+            # Who is meant cannot be found any more: trying it again for ever would tell nobody.
+            _not_sent(made, f"Not sent: {error}"[:200], now=now)
 
 
 def _not_sent(made: Broadcast, why: str, *, now: datetime) -> None:

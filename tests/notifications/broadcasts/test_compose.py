@@ -116,13 +116,20 @@ def test_who_is_left_out_is_neither_shown_it_nor_given_it(crowd: list[Any], alic
     assert made.audience["shown"] == ["all", "where is_staff is no", "not group:ops"]
 
 
-def test_a_field_that_is_no_longer_allowed_stops_what_was_planned_with_it(settings: Any, alice: Any) -> None:
+def test_what_was_planned_with_a_field_that_is_no_longer_allowed_is_cancelled_and_says_why(
+    settings: Any, alice: Any, browser_of: Browser
+) -> None:
     picked = narrowed(resolve("all"), conditions=[conditions.checked("is_staff", "is", "yes")])
     made = broadcast(picked, title="x", send_at=timezone.now() + timedelta(hours=1), sender=alice)
     settings.BROADCAST_USER_FIELDS = []
     broadcasts.work_off_due(timezone.now() + timedelta(hours=2))
     made.refresh_from_db()
-    assert made.state == "scheduled"
+    assert (made.state, made.sent_at) == ("cancelled", None)
+    assert made.reason.startswith("Not sent: ")
+    assert "BROADCAST_USER_FIELDS" in made.reason
+    assert made.reason[:20] in browser_of(alice).get(f"{ADD[:-4]}{made.pk}/progress/").content.decode()
+    settings.BROADCAST_USER_FIELDS = ["is_staff"]
+    broadcasts.work_off_due(timezone.now() + timedelta(hours=3))
     assert titles(alice) == []
 
 
