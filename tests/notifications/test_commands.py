@@ -27,6 +27,38 @@ def test_notify_tells_an_audience(alice: Any, bob: Any) -> None:
     assert (sent.priority, sent.key, sent.body) == (Priority.HIGH, "backup", "48 GB")
 
 
+def test_notify_takes_a_category_buttons_and_data(alice: Any) -> None:
+    buttons = ("--action", "Log=/log/?a=b", "--action", "Graph=https://example.org/g")
+    run("notify", "alice", "Backup done", "--category", "backup", *buttons, "--data", '{"build": 42}')
+    sent = Notification.objects.get()
+    assert (sent.category, sent.data) == ("backup", {"build": 42})
+    assert sent.actions == [{"label": "Log", "url": "/log/?a=b"}, {"label": "Graph", "url": "https://example.org/g"}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--action", "Log"), "--action 'Log=/log/'"),
+        (("--action", "=/log/"), "actions"),
+        (("--action", "Log="), "needs a url"),
+        (("--action", "Log=javascript:x"), "actions"),
+        (("--action", "a=/a/", "--action", "b=/b/", "--action", "c=/c/"), "at most 2 actions"),
+        (("--data", ""), "--data is a JSON object"),
+        (("--data", "[1]"), "--data is a JSON object"),
+        (("--data", "{" * 9), "--data is a JSON object"),
+        (("--data", "[" * 100_000), "--data is a JSON object"),
+        (("--data", '{"a": NaN}'), "NaN"),
+        (("--category", "a b\n"), "category"),
+    ],
+)
+def test_notify_says_what_would_have_been_right(alice: Any, arguments: tuple[str, ...], words: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        run("notify", "alice", "x", *arguments)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not Notification.objects.exists()
+
+
 def test_notify_reads_standard_input(alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("Disk full\n/dev/sda1 at 98 %\n"))
     run("notify", "alice")

@@ -1,5 +1,6 @@
 """`manage.py notify ops "Backup done"`: tell people, from a shell or a cron job."""
 
+import json
 import sys
 from argparse import ArgumentParser
 from typing import Any
@@ -24,6 +25,8 @@ class Command(BaseCommand):
         parser.add_argument("--category", default="")
         parser.add_argument("--priority", default="normal", help="low, normal, high, critical, or 1 to 5")
         parser.add_argument("--key", default="", help="the same key again replaces")
+        parser.add_argument("--action", action="append", default=[], metavar="LABEL=URL", help="a button that leads there; at most twice")
+        parser.add_argument("--data", help="your own JSON object, never shown")
         parser.add_argument("--at", help="when: ISO 8601 with offset, unix seconds, or like 30m")
         parser.add_argument("--expires", help="the same")
 
@@ -40,7 +43,9 @@ class Command(BaseCommand):
                 url=options["url"],
                 category=options["category"],
                 priority=drafts.priority_named(options["priority"]),
+                actions=[_action(text) for text in options["action"]],
                 key=options["key"],
+                data=_data(options["data"]) if options["data"] is not None else None,
                 deliver_at=times.read(options["at"], now=now, field="--at") if options["at"] else None,
                 expires_at=times.read(options["expires"], now=now, field="--expires") if options["expires"] else None,
             )
@@ -49,3 +54,20 @@ class Command(BaseCommand):
         if not sent.recipients:
             raise CommandError("Nobody active is in this audience.")
         self.stdout.write(f"notification {sent.id} to {sent.recipients} {'person' if sent.recipients == 1 else 'people'}")
+
+
+def _action(text: str) -> dict[str, str]:
+    label, parts, url = text.partition("=")
+    if not parts:
+        raise BadNotification("--action is a label, an equals sign and an address: --action 'Log=/log/'.", field="actions")
+    return {"label": label, "url": url}
+
+
+def _data(text: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        raise BadNotification("""--data is a JSON object: --data '{"build": 42}'.""", field="data")
+    return data
