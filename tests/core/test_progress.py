@@ -100,6 +100,23 @@ def test_two_tasks_at_once_do_not_mix(told: list[Report]) -> None:
     assert {(report.title, report.done) for report in told if report.state == "done"} == {("a", 3), ("b", 5)}
 
 
+def test_a_task_that_is_silent_keeps_its_lease(told: list[Report], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progresses, "EVERY", 0.01)
+    monkeypatch.setattr(progresses, "RENEW", 0.01)
+    leases: set[Any] = set()
+
+    def renewed() -> bool:
+        leases.update(Run.objects.values_list("lease_until", flat=True))
+        return len(leases) > 2
+
+    @progress_to(audience="all")
+    def silent() -> None:
+        wait_until(renewed, described="a lease that grows")
+
+    silent()
+    assert {(report.done, report.label) for report in told} == {(0, "")}
+
+
 def test_outside_of_such_a_task_it_does_nothing(told: list[Report]) -> None:
     progress(1, 2)
     assert not Run.objects.exists()

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from celery import shared_task
 
-from core.progress import Report
+from core.models import Run
+from core.progress import Report, progress, progress_to
 from notifications import runs
 from notifications.models import InboxItem, Priority
 from tests.notifications.conftest import carried, titles
@@ -41,3 +43,17 @@ def test_whom_nobody_knows_stops_no_task(bob: Any, caplog: pytest.LogCaptureFixt
     runs.show(report("running", 1, news=True, audience="user:nobody-at-all", key="wrong"))
     assert "cannot be told" in caplog.text
     assert not InboxItem.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_task_that_is_delivered_twice_is_one_run_and_one_item(bob: Any) -> None:
+    @shared_task(name="tests.import_rows")
+    @progress_to(audience="user:bob", title="Import")
+    def import_rows() -> None:
+        progress(3, 3)
+
+    for _ in range(2):
+        import_rows.apply(task_id="0001").get()
+    import_rows.apply(task_id="0002").get()
+    assert [key.rpartition(":")[2] for key in Run.objects.order_by("key").values_list("key", flat=True)] == ["0001", "0002"]
+    assert titles(bob) == ["Import is done", "Import is done"]
