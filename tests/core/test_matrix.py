@@ -198,6 +198,30 @@ def test_a_door_opens_for_whom_it_is_and_for_nobody_else(pattern: str, world: Wo
             assert True not in verdicts, f"{name} was let in at {address}"
 
 
+BY_A_LINK_ALONE = {"unsubscribe/<str:token>/"}  # RFC 8058: mail programs post it by themselves; the signed link is what they know
+
+
+def test_no_door_takes_a_form_that_none_of_our_pages_made(world: World):
+    """Every address by POST, as whom it is for, without the token of a form: refused, or a method that it does not take at all."""
+    refused, taken, answers = set(), set(), {}
+    for pattern in addresses():
+        who = door_of(pattern) or EVERYBODY
+        name = next(one for one in ("owner", "member", "staff", "stranger", "visitor") if one in who)
+        with transaction.atomic():
+            browser = Client(enforce_csrf_checks=True)
+            if world.people[name] is not None:
+                browser.force_login(world.people[name])
+            answer = browser.post(filled_in(pattern, world), FORMS.get(pattern, {}))
+            transaction.set_rollback(True)
+        answers[pattern] = answer.status_code
+        if answer.status_code == 403:
+            refused.add(pattern)
+        elif answer.status_code != 405:
+            taken.add(pattern)
+    assert taken == BY_A_LINK_ALONE, {pattern: answers[pattern] for pattern in taken}
+    assert len(refused) > 30
+
+
 def test_a_stranger_cannot_tell_what_is_there_from_what_is_not(world: World):
     stranger = Client()
     stranger.force_login(world.people["stranger"])
