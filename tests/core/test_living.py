@@ -139,6 +139,16 @@ def test_nobody_is_disconnected_by_a_number_that_nobody_has(may: Client, number:
     assert not Event.objects.filter(channel="system:authority", data__contains="disconnect").exists()
 
 
+@pytest.mark.django_db
+def test_who_may_disconnects_one_person_and_is_told_so(may: Client, bob: Any, charlie: Any):
+    page = may.post("/admin/live/disconnect/", {"user": str(bob.pk)}, follow=True)
+    assert page.redirect_chain == [("/admin/live/", 302)]
+    assert "Bob is being disconnected; open pages come back by themselves within seconds." in page.content.decode()
+    said = list(Event.objects.filter(channel="system:authority", data__contains="disconnect").values_list("data", flat=True))
+    assert len(said) == 1
+    assert str(bob.pk) in said[0] and str(charlie.pk) not in said[0].replace(str(bob.pk), "")
+
+
 @pytest.mark.django_db(transaction=True)
 async def test_a_report_tells_who_is_there_and_a_disconnect_sends_her_away_with_a_hint(
     running_hub: None,  # noqa: F811
