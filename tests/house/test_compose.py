@@ -6,6 +6,7 @@ import re
 import ssl
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ import pytest
 
 from tests.support.certificates import certify
 from tests.support.compose import Stack, compose_up, read
-from tests.support.servers import ROOT, Postgres, Valkey, free_port, wait_until
+from tests.support.servers import ROOT, Postgres, Valkey, accepts, free_port, wait_until
 from tests.support.wire_client import SocketClient, socket_client
 
 pytestmark = [pytest.mark.nginx, pytest.mark.postgres, pytest.mark.valkey, pytest.mark.slow]
@@ -181,6 +182,23 @@ def test_the_proxy_speaks_tls_where_it_has_a_certificate(stack: Stack, tls_port:
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     assert httpx.get(f"https://127.0.0.1:{tls_port}/healthz", verify=trusting).json() == {"status": "alive"}
+
+
+def test_with_a_certificate_whoever_comes_by_http_is_sent_to_https(stack: Stack, tmp_path: Path):
+    """By the line for tls.conf that the template shows."""
+    line = re.search(r"^# +(set \$signalbox_plain .*;)$", (ROOT / "scripts/nginx.conf.template").read_text(), re.M)
+    assert line
+    proxy = Stack(tmp_path, stack.database, stack.redis, webs=stack.webs)
+    nginx = proxy.nginx()
+    (tmp_path / "nginx" / "tls" / "tls.conf").write_text(line[1])
+    nginx.start()
+    try:
+        wait_until(lambda: accepts(proxy.port), described="nginx", log=nginx.log)
+        answer = httpx.get(proxy.url + "/inbox/?tab=unread", headers={"Host": "live.example.org:8000"})
+        assert (answer.status_code, answer.headers["location"]) == (301, "https://live.example.org/inbox/?tab=unread")
+        assert httpx.get(proxy.url + "/healthz", headers={"Host": "127.0.0.1:8080"}).json() == {"status": "alive"}
+    finally:
+        nginx.stop()
 
 
 def test_the_log_of_the_proxy_holds_no_query_and_no_token(stack: Stack):
