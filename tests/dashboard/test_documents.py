@@ -302,3 +302,16 @@ def test_a_bomb_is_refused_before_it_is_built() -> None:
 
     threading.Thread(target=read, daemon=True).start()
     assert done.wait(30)
+
+
+def test_how_long_values_are_kept_goes_out_and_in_again(stat: Widget, owner: Any, call: Call) -> None:
+    shown = yaml.safe_load(call(owner, "get", "ops").content)
+    assert shown["widgets"][0].get("keep", 48) == 48
+    text = "title: Ops\nwidgets:\n- {slug: queue, kind: stat, title: Queue, keep: %s}\n"
+    assert call(owner, "put", "ops", text % 720).status_code == 200
+    assert Widget.objects.get().keep == 720
+    assert yaml.safe_load(call(owner, "get", "ops").content)["widgets"][0]["keep"] == 720
+    for wrong in ("0", "10001", "soon", "1.5"):
+        refused = call(owner, "put", "ops", text % wrong)
+        assert (refused.status_code, refused.json()["detail"].partition(":")[0]) == (422, "Line 3"), refused.json()
+    assert Widget.objects.get().keep == 720
