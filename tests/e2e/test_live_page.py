@@ -1,5 +1,6 @@
 """What page.js does besides: times, freshness, toasts, the count in the title, copying. In Chromium, the server played by hand."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -152,6 +153,33 @@ def test_a_toast_is_held_while_the_pointer_is_on_it(fake: FakeLive, page: Page) 
     page.mouse.move(1, 1)
     page.clock.run_for(6_500)
     expect(page.locator("#t-2")).to_have_count(0)
+
+
+def test_a_toast_is_held_while_the_focus_is_in_it(fake: FakeLive, page: Page) -> None:
+    page.clock.install()
+    talk = opened(fake, page)
+    push(talk, 2, toast(2, at=page.evaluate("new Date().toISOString()")))
+    page.locator("#t-2").get_by_label("Dismiss").focus()
+    page.clock.run_for(20_000)
+    expect(page.locator("#t-2")).to_be_visible()
+    page.locator("#t-2").get_by_label("Dismiss").blur()
+    page.clock.run_for(6_500)
+    expect(page.locator("#t-2")).to_have_count(0)
+
+
+def test_an_undo_is_offered_for_ten_seconds_and_counts_them_down(fake: FakeLive, page: Page) -> None:
+    page.clock.install()
+    talk = opened(fake, page)
+    button = "<button>Undo<span data-left>10</span></button>"
+    inner = f'<div class="toast" id="undo" data-stay="10" role="status"><strong>Archived</strong>{button}</div>'
+    push(talk, 2, f'<hx-partial hx-target="#toasts" hx-swap="beforeend">{inner}</hx-partial>')
+    expect(page.locator("#undo")).to_be_visible()
+    page.clock.run_for(7_000)
+    expect(page.locator("#undo [data-left]")).to_have_text(re.compile("^[23]$"))
+    page.clock.run_for(2_000)
+    expect(page.locator("#undo")).to_be_visible()
+    page.clock.run_for(2_000)
+    expect(page.locator("#undo")).to_have_count(0)
 
 
 def test_an_old_toast_and_one_that_was_shown_already_are_not_shown(fake: FakeLive, page: Page) -> None:
