@@ -46,13 +46,18 @@ def credential(scope: Mapping[str, Any]) -> Credential:
     if scheme.lower() == "bearer":
         return Credential(token_digest=tokens.digest(token.strip()))
     try:
-        cookies = SimpleCookie(header(scope, b"cookie") or "")
+        cookies = SimpleCookie(_cookies(scope))
     except CookieError:
         return Credential(address=(scope.get("client") or ("", 0))[0])
     morsel = cookies.get(settings.SESSION_COOKIE_NAME)
     session_key = morsel.value if morsel is not None and len(morsel.value) <= 64 else ""
     guest = _guest_of({name: one.value for name, one in cookies.items()})
     return Credential(session_key, guest=guest, address=(scope.get("client") or ("", 0))[0])
+
+
+def _cookies(scope: Mapping[str, Any]) -> str:
+    """All that the handshake says of cookies. Of several lines Django makes one value by commas, in which no session is; so do we."""
+    return ",".join(str(value, "latin-1") for name, value in scope["headers"] if name == b"cookie")
 
 
 def session_hash(session_key: str) -> str:
