@@ -2,8 +2,11 @@
 
 import csv
 import hashlib
+import heapq
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain, islice
+from operator import itemgetter
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -21,12 +24,13 @@ from core.delivery import presence
 from core.errors import Code, Problem
 from core.places import source_folders
 from core.shared import Shared
-from dashboard import boards, history, home, policy, values
+from dashboard import boards, history, home, policy, summaries, values
 from dashboard.models import Dashboard, Favourite, Role, Sample, Widget
 from dashboard.widgets.figures import exact
 
 MOST_BOARDS = 200
 TABLE_ROWS = 500
+TABLE_HOURS = 31 * 24  # older than those, by their means
 WIDTHS = (50, 4000)
 MOST_POINTS = 50_000
 
@@ -206,18 +210,25 @@ def _time(request: HttpRequest, field: str, default: int) -> int:
 @never_cache
 @require_GET
 def table(request: HttpRequest, slug: str, widget: str) -> HttpResponse:
-    """The newest values of a widget as a table: what a chart shows, for those who do not see it."""
+    """The newest values of a widget as a table, and the means of the hours before: what a chart shows, for those who do not see it."""
     request.live.read()  # type: ignore[attr-defined]
     found = policy.widget_for_reader(request.user, slug, widget)
     return table_of(request, found, base=f"/dashboards/{slug}")
 
 
 def table_of(request: HttpRequest, found: Widget, *, base: str) -> HttpResponse:
+    newest = list(_samples(found)[: TABLE_ROWS + 1])
+    before = newest[TABLE_ROWS - 1][0] if len(newest) > TABLE_ROWS else None
+    hours = islice(summaries.older(found, spans=(3600,), before=before), TABLE_HOURS)
     rows = [
         {"at": values.written(at), "series": name or "value", "value": exact(value), "label": label}
-        for at, name, value, label in _samples(found)[:TABLE_ROWS]
+        for at, name, value, label in chain(newest[:TABLE_ROWS], hours)
     ]
-    columns = {"several": len({row["series"] for row in rows}) > 1, "labelled": any(row["label"] for row in rows)}
+    columns = {
+        "summed": len(rows) > len(newest[:TABLE_ROWS]),
+        "several": len({row["series"] for row in rows}) > 1,
+        "labelled": any(row["label"] for row in rows),
+    }
     return render(request, "dashboard/table.html", {"widget": found, "rows": rows, "base": base} | columns)
 
 
@@ -234,7 +245,7 @@ class _Echo:
 
 @require_GET
 def export(request: HttpRequest, slug: str, widget: str) -> StreamingHttpResponse:
-    """All values that are kept of a widget, newest first."""
+    """All values that are kept of a widget, newest first, and the means of what was before them."""
     return export_of(policy.widget_for_reader(request.user, slug, widget))
 
 
@@ -247,7 +258,8 @@ def export_of(found: Widget) -> StreamingHttpResponse:
 def _lines(widget: Widget) -> Iterator[str]:
     writer = csv.writer(_Echo())
     yield writer.writerow(["time", "series", "value", "label"])
-    for at, name, value, label in _samples(widget).iterator(chunk_size=2000):
+    samples = _samples(widget).iterator(chunk_size=2000)
+    for at, name, value, label in heapq.merge(samples, summaries.older(widget), key=itemgetter(0), reverse=True):
         yield writer.writerow([values.written(at), _harmless(name), repr(value), _harmless(label)])
 
 

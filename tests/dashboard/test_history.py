@@ -1,5 +1,7 @@
 """What is kept, how much of it is read, and what is trimmed."""
 
+import csv
+import io
 import time
 from collections import defaultdict
 from typing import Any
@@ -110,6 +112,41 @@ def test_rollups_are_kept_the_longer_the_longer_their_span_and_what_is_old_goes(
         assert left == {age for age in ages if age <= kept}
     assert history.trim(now=EIGHT) == 0
     assert history.trim(now=EIGHT + 2 * HOUR) > 0, "time goes on"
+
+
+def test_a_table_and_a_csv_of_thirty_days_reach_back_beyond_the_samples(chart: Widget, owner: Any, signed_in: Any) -> None:
+    days = 30 * 24
+    pk = many(chart, EIGHT, days, every=3600)
+    keep(chart, 48)
+    now = later(days + 1)
+    before = dict(Sample.objects.filter(series=pk).values_list("at", "value"))
+    rollups.roll_up(now=now)
+    history.trim(now=values.microseconds(now), keep_newest=1)
+    left = Sample.objects.filter(series=pk).count()
+    assert 0 < left <= 48
+    browser = signed_in(owner)
+    text = browser.get("/dashboards/ops/load.csv").getvalue().decode()
+    lines = [(row["time"], float(row["value"])) for row in csv.DictReader(io.StringIO(text))]
+    told = {values.written(at - at % (10 * SECOND)): value for at, value in before.items()}
+    assert len(lines) == len(told) == days, "nothing is left out and nothing told twice"
+    assert dict(lines) == pytest.approx(told)
+    assert [when for when, _ in lines] == sorted((when for when, _ in lines), reverse=True)
+    assert "mean of 10 s" in text
+    answer = browser.get("/dashboards/ops/load/table/")
+    rows = answer.context["rows"]
+    assert [(row["at"], row["value"]) for row in rows] == [(when, f"{value:g}") for when, value in lines]
+    assert {row["label"] for row in rows[left:]} == {"mean of 1 h"}
+    assert "the mean of each hour" in answer.content.decode()
+    many(chart, EIGHT + days * HOUR, 600)
+    rows = browser.get("/dashboards/ops/load/table/").context["rows"]
+    assert [row["label"] for row in rows[499:501]] == ["", "mean of 1 h"], "also where there are more samples than it shows"
+
+
+def test_only_numbers_have_means(feed: Widget, owner: Any, signed_in: Any) -> None:
+    one = Series.objects.create(widget=feed, name="")
+    Rollup.objects.create(series=one, span=3600, start=EIGHT, low=0, high=0, mean=0, last=0, count=9)
+    assert signed_in(owner).get("/dashboards/ops/events/table/").context["rows"] == []
+    assert len(signed_in(owner).get("/dashboards/ops/events.csv").getvalue().splitlines()) == 1
 
 
 def test_each_widget_keeps_its_samples_as_long_as_it_says(chart: Widget, stat: Widget) -> None:
