@@ -1,9 +1,10 @@
 """Who may send what to whom. A stranger cannot tell refusal from absence."""
 
+from collections.abc import Collection
 from typing import Any
 
 from core.delivery.channel import ChannelName, Reader, registry
-from notifications.audiences import Audience
+from notifications.audiences import Audience, members
 from notifications.errors import NotAllowed, UnknownAudience
 from notifications.models import Priority
 
@@ -32,6 +33,16 @@ def check_may_notify(user: Any, audience: Audience) -> None:
     if within and set(audience.users) <= {str(user.pk)} and set(audience.groups) <= own:
         return
     raise unknown_to(user)
+
+
+def still_tellable(sender: Any, people: Collection[Any], priority: Priority) -> set[Any]:
+    """Whom of these (primary keys) a person may still tell what she planned: asked again when its time has come. None: she is gone."""
+    if sender is None or not sender.is_active or not may_say(sender, priority):
+        return set()
+    if may_notify_anybody(sender):
+        return set(people)
+    hers = members(sender.groups.values_list("pk", flat=True))
+    return {sender.pk, *(key for row in hers for key in row.values())} & set(people)
 
 
 def _may_watch(user: Any, channel: str) -> bool:

@@ -8,10 +8,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from core.delivery.publishing import publish_many
-from notifications import deliveries, inbox
+from notifications import deliveries, inbox, policy
 from notifications.actions import events
 from notifications.actions.sending import withdraw_locked
-from notifications.models import InboxItem, Notification
+from notifications.models import InboxItem, Notification, Priority
 from notifications.rows import Row
 
 DUE_AT_ONCE = 100  # due notifications in one sweep
@@ -60,9 +60,25 @@ def _deliver(pk: int, *, now: datetime) -> None:
         # Claimed by counting: two sweeps at once let it arrive once.
         if Notification.objects.filter(pk=pk, delivered_at=None, withdrawn_at=None).update(delivered_at=now) != 1:
             return
-        items = list(InboxItem.objects.filter(notification=pk).select_related("notification").order_by("user_id"))
+        _take_back_unless_allowed(pk, now=now)
+        held = InboxItem.objects.filter(notification=pk, notification__withdrawn_at=None)
+        items = list(held.select_related("notification").order_by("user_id"))
         silent = deliveries.muted_by(items[0].notification) if items else set()
         publish_many(events.put(item.user_id, Row.of_item(item).data(), quiet=item.user_id in silent) for item in items)
+
+
+def _take_back_unless_allowed(pk: int, *, now: datetime) -> None:
+    """What somebody planned reaches only whom she may still tell. This installation's own code, without a sender, is not asked."""
+    said = Notification.objects.select_related("sender").get(pk=pk)
+    if not said.owner:
+        return
+    items = InboxItem.objects.filter(notification=pk)
+    people = set(items.values_list("user_id", flat=True))
+    allowed = policy.still_tellable(said.sender, people, Priority(said.priority))
+    if not allowed:
+        withdraw_locked([said], now=now)
+    elif lost := people - allowed:
+        items.filter(user__in=sorted(lost)).delete()
 
 
 def _expire(pk: int, *, now: datetime) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -227,6 +227,31 @@ def test_what_expired_before_it_could_arrive_never_shows(alice: Any) -> None:
     assert put_events(alice) == []
     assert Notification.objects.get().delivered_at is None
     assert titles(alice) == []
+
+
+@pytest.mark.parametrize("lost", ["nothing", "account", "active", "group", "critical"])
+def test_what_somebody_planned_arrives_only_while_she_may_still_say_it(alice: Any, bob: Any, charlie: Any, ops: Group, lost: str) -> None:
+    critical = Permission.objects.get(codename="send_critical")
+    charlie.groups.add(ops)
+    charlie.user_permissions.add(critical)
+    later = timezone.now() + timedelta(hours=1)
+    notify([alice, bob, charlie], title="Later", priority=Priority.CRITICAL, deliver_at=later, sender=charlie)
+    match lost:
+        case "account":
+            charlie.delete()
+        case "active":
+            User.objects.filter(pk=charlie.pk).update(is_active=False)
+        case "group":
+            charlie.groups.remove(ops)
+        case "critical":
+            charlie.user_permissions.remove(critical)
+    actions.work_off_due(later + timedelta(seconds=1))
+    assert titles(bob) == (["Later"] if lost == "nothing" else [])
+    assert (titles(alice), put_events(alice)) == ([], [])  # she is in no group of his
+    assert [event["row"]["title"] for event in put_events(bob)] == (["Later"] if lost == "nothing" else [])
+    if lost != "account":
+        # What she tells herself needs no right but to be there, and to be so loud.
+        assert titles(charlie) == (["Later"] if lost in ("nothing", "group") else [])
 
 
 def test_what_has_expired_leaves_by_itself(alice: Any) -> None:
