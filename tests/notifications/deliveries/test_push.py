@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -270,6 +271,12 @@ def test_a_guest_signs_in_first_and_a_post_needs_its_token(address: str, anna: A
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(anna)
     assert browser.post(address).status_code == 403 if "subscribe" in address else 405
+
+
+def test_who_has_no_device_is_told_so_on_the_page(service: Receiver, anna: Any, browser_of: BrowserOf):
+    sent = actions.notify(anna, title="Disk full")
+    page = browser_of(anna).get(f"/inbox/{sent.id}/").content.decode()
+    assert re.search(r"Push\W.{0,200}no device", page, re.DOTALL)
 
 
 def test_without_a_key_there_is_no_push(anna: Any, browser_of: BrowserOf, settings: Any):
