@@ -7,20 +7,27 @@ import inspect
 import pickle
 import re
 import socket
+import socketserver
 import struct
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib import admin
+from django.contrib.admin.utils import display_for_field
 from django.contrib.auth import hashers
+from django.core import mail
+from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
+from django.db import models
 from django.test import Client, RequestFactory
 from kombu.exceptions import ContentDisallowed
 
-from core import proxies
+from core import env, proxies
 from core.models import SignIn
 from tests.support.servers import ROOT, Web, make_site
 
@@ -261,6 +268,94 @@ def test_cve_2025_27556_and_64458_a_redirect_goes_nowhere_else_however_its_targe
         answer = Client().post("/accounts/login/", {"username": "alice", "password": "alice-password", "next": target})
         assert answer.status_code == 302
         assert answer.headers["Location"] == "/"
+
+
+def test_cve_2026_33033_white_space_in_a_part_of_a_form_costs_nothing(web: Web):
+    """Django before 5.2.13 read white space in a base64 part byte by byte, with a copy of 64 KB for each."""
+    part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+    body = part + b"AAA" + b" " * 1_000_000 + b"A\r\n--b--\r\n"
+    head = b"POST /accounts/login/ HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n" % web.port
+    kind = b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n" % len(body)
+    assert statuses(say(web, head + kind + body)) == [403]  # it has no token of a form
+    assert still_serves(web)
+
+
+def test_cve_2026_84429_separators_in_a_quoted_parameter_of_a_header_cost_nothing(web: Web):
+    """Django before 5.2.18 read `Content-Type` and `Accept` in quadratic time. Servers limit headers; we negotiate nothing."""
+    long = b'text/html; a="' + b";" * 15_000 + b'"'
+    head = b"POST /api/v1/notifications HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: " + long + b"\r\n" + (b"Accept: " + long + b"\r\n") * 2
+    assert statuses(say(web, head + b"Content-Length: 2\r\nConnection: close\r\n\r\n{}")) in ([400], [401], [431])
+    assert still_serves(web)
+    packages = ("core", "notifications", "dashboard", "workers")
+    assert not [file for package in packages for file in ROOT.glob(f"{package}/**/*.py") if ".accepts(" in file.read_text()]
+
+
+class _NoTls(socketserver.StreamRequestHandler):
+    """A mail server that offers STARTTLS and cannot do it; `heard` is what it was told."""
+
+    heard: ClassVar[list[bytes]] = []
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 mail.example.org\r\n")
+        while line := self.rfile.readline():
+            self.heard.append(line)
+            if line.upper().startswith(b"EHLO"):
+                self.wfile.write(b"250-mail.example.org\r\n250 STARTTLS\r\n")
+            elif line.upper().startswith(b"STARTTLS"):
+                self.wfile.write(b"220 Go on\r\n" + b"454 This is no TLS\r\n")
+                self.connection.recv(4096)
+                return
+            else:
+                self.wfile.write(b"250 Fine\r\n")
+
+
+@pytest.mark.parametrize("silently", [True, False])
+def test_cve_2026_7666_no_mail_goes_in_the_clear_where_tls_failed(settings: Any, monkeypatch: pytest.MonkeyPatch, silently: bool):
+    """Django before 5.2.15 used the connection again on which STARTTLS had failed silently."""
+    monkeypatch.setattr(_NoTls, "heard", [])
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _NoTls) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("EMAIL_URL", f"smtp+tls://127.0.0.1:{server.server_address[1]}")
+        for name, value in env.mail("EMAIL_URL").items():
+            setattr(settings, name, value)
+        connection = mail.get_connection(fail_silently=silently)
+        for _ in range(2):
+            with suppress(OSError):
+                mail.EmailMessage("A secret", "Nobody's business.", "a@example.org", ["b@example.org"], connection=connection).send()
+        server.shutdown()
+    assert sum(line.upper().startswith(b"STARTTLS") for line in _NoTls.heard) == 2
+    assert not [line for line in _NoTls.heard if line.upper().startswith((b"MAIL", b"RCPT", b"DATA")) or b"secret" in line]
+
+
+def test_cve_2026_15920_no_address_of_a_script_is_a_link_in_the_admin():
+    """The admin made links of what stands in a URLField, whatever its scheme. None of our models has one."""
+    fields = [field for model in apps.get_models() for field in model._meta.get_fields()]
+    assert not [field for field in fields if isinstance(field, models.URLField) and field.model._meta.app_label.startswith("signalbox")]
+    assert "href" not in display_for_field("javascript:alert(1)", models.URLField(), "-")
+
+
+@pytest.mark.parametrize("host", ["a.example\nX-Note: 1", "a.example\r\n", "\na.example"])
+def test_cve_2026_53878_no_line_feed_passes_for_a_part_of_a_host(monkeypatch: pytest.MonkeyPatch, host: str):
+    """Django's DomainNameValidator let line feeds through. Hosts of ours are read by rules of our own, to their end."""
+    monkeypatch.setenv("ALLOWED_HOSTS", f"x.example,{host},y.example")
+    monkeypatch.setenv("BASE_URL", f"https://{host}:8000")
+    for read in (env.hosts, env.site):
+        with suppress(ImproperlyConfigured):
+            name = "ALLOWED_HOSTS" if read is env.hosts else "BASE_URL"
+            assert not [one for one in read(name, "") if "\n" in one or "\r" in one]
+    assert not [
+        file for file in ROOT.glob("[cdnw]*/**/*.py") if "node_modules" not in file.parts and "DomainNameValidator" in file.read_text()
+    ]
+
+
+@pytest.mark.parametrize("hop", [":" * 50_000, "[" + "1:" * 20_000 + "]", "::" + "f" * 50_000])
+def test_cve_2024_56374_an_address_of_any_length_is_none(settings: Any, hop: str):
+    """Django before 5.1.5 read IPv6 addresses of any length. Callers' addresses are read by Python's own ipaddress, which counts first."""
+    settings.TRUSTED_PROXY_HOPS = 1
+    scope = {"type": "http", "scheme": "http", "client": ("198.51.100.7", 1), "headers": [(b"x-forwarded-for", hop.encode())]}
+    assert proxies.believe(scope)["client"] == ("198.51.100.7", 1)
+    fields = [field for model in apps.get_models() for field in model._meta.get_fields()]
+    assert not [field for field in fields if isinstance(field, models.GenericIPAddressField)]
 
 
 # --- Celery, kombu, redis-py, Channels ---
