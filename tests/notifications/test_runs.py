@@ -47,11 +47,10 @@ def test_whom_nobody_knows_stops_no_task(bob: Any, caplog: pytest.LogCaptureFixt
 
 @pytest.mark.django_db(transaction=True)
 def test_a_task_that_is_delivered_twice_is_one_run_and_one_item(bob: Any) -> None:
-    @shared_task(name="tests.import_rows")
-    @progress_to(audience="user:bob", title="Import")
-    def import_rows() -> None:
+    def rows() -> None:
         progress(3, 3)
 
+    import_rows = shared_task(name="tests.import_rows")(progress_to(audience="user:bob", title="Import")(rows))
     for _ in range(2):
         import_rows.apply(task_id="0001").get()
     import_rows.apply(task_id="0002").get()
