@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -42,7 +43,8 @@ def raw(web: Web, head: str, body: bytes = b"") -> bytes:
     """Send exactly these bytes and return what comes back until the server has answered or hung up."""
     with socket.create_connection(("127.0.0.1", web.port), timeout=20) as connection:
         connection.sendall(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + body)
-        connection.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # it has hung up already; its answer is still there to be read
+            connection.shutdown(socket.SHUT_WR)
         return connection.recv(65536)
 
 
