@@ -59,6 +59,11 @@ class Tile:
         return f"{self.base or f'/dashboards/{self.board}'}/{self.widget.slug}"
 
     @property
+    def has_table(self) -> bool:
+        """Whether its title leads to its values as a table."""
+        return bool(self.lines) and not self.is_example
+
+    @property
     def state(self) -> str:
         if self.trouble:
             return "error"

@@ -224,6 +224,21 @@ def test_the_table_shows_what_the_chart_shows(chart: Widget, owner: Any, signed_
     assert [(row["series"], row["value"], row["label"]) for row in rows] == [("memory", "7", ""), ("cpu", "0.5", "after the deploy")]
 
 
+def test_the_title_of_a_tile_with_values_leads_to_its_table(
+    stat: Widget, gauge: Widget, bars: Widget, progress: Widget, feed: Widget, text: Widget, page: Callable[[str], Page], owner: Any
+) -> None:
+    numbers = (stat, gauge, bars, progress)
+    record_many([NewValue(widget, 7) for widget in numbers])
+    opened = page("/dashboards/ops/")
+    for widget in (*numbers, feed, text):
+        tile = opened.tile(widget.pk)
+        assert tile is not None
+        links = [node.attributes["href"] for node in tile.having("href") if node.attributes["href"].endswith("/table/")]
+        assert links == ([f"/dashboards/ops/{widget.slug}/table/"] if widget in numbers else []), "there is no table of nothing"
+        for link in links:
+            assert [row["value"] for row in opened.client.get(link).context["rows"]] == ["7"]
+
+
 def test_no_cell_of_a_csv_is_a_formula(feed: Widget, stat: Widget, owner: Any, signed_in: SignedIn) -> None:
     for text in ("=1+1", "+1", "-1", "@SUM(A1)", 'plain, "quoted"'):
         post_feed(feed, text)
