@@ -14,7 +14,8 @@ from dashboard.actions import save_dashboard, save_widget
 from dashboard.models import Access, Dashboard, Widget
 board = save_dashboard(Dashboard(slug="harbour", title="Harbour", access=Access.MEMBERS))
 for order, (slug, kind, title) in enumerate([("ships", "stat", "Ships"), ("tide", "timeseries", "Tide"), ("log", "feed", "Log")]):
-    save_widget(Widget(dashboard=board, slug=slug, kind=kind, title=title, order=order, columns=4 + 2 * (slug == "tide"), rows=3, interval=60))
+    columns = 6 if slug == "tide" else 4
+    save_widget(Widget(dashboard=board, slug=slug, kind=kind, title=title, order=order, columns=columns, rows=3, interval=60))
 """
 REMOVE = "from dashboard.models import Dashboard; Dashboard.objects.filter(slug='harbour').delete()"
 CHANGE = """
