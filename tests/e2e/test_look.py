@@ -108,7 +108,8 @@ def test_the_theme_switch_beats_the_system(as_bob: Page) -> None:
         as_bob.get_by_role("button", name="bob").click()
         with as_bob.expect_navigation():
             as_bob.get_by_role("button", name=theme).click()
-        as_bob.wait_for_function(f"light => (getComputedStyle(document.body).backgroundColor !== light) === {str(changed).lower()}", arg=light)
+        is_other = "getComputedStyle(document.body).backgroundColor !== light"
+        as_bob.wait_for_function(f"light => ({is_other}) === {str(changed).lower()}", arg=light)
 
 
 @pytest.mark.parametrize("width", [390, 1360])
