@@ -87,9 +87,8 @@ def test_a_session_that_is_over_or_was_tampered_with_is_no_session(name: str, se
     elif session == "inactive":
         type(alice).objects.update(is_active=False)
     else:
-        browser.cookies[settings.SESSION_COOKIE_NAME] = {"tampered": key[:-1] + ("1" if key.endswith("0") else "0"), "long": "x" * 10_000}[
-            session
-        ]
+        another = key[:-1] + ("1" if key.endswith("0") else "0")
+        browser.cookies[settings.SESSION_COOKIE_NAME] = {"tampered": another, "long": "x" * 10_000}[session]
     method = browser.get if name in ("inbox", "inbox-waiting") else browser.post
     assert method(address(name, pk=sent.id)).headers["Location"].startswith("/accounts/login/")
     assert state() == before
