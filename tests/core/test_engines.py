@@ -14,7 +14,7 @@ import pytest
 from channels_redis.utils import _consistent_hash
 
 from core import jobs, redis_addresses
-from tests.core.delivery.test_processes import SETTINGS, Publisher, publisher
+from tests.core.delivery.test_processes import SETTINGS, Publisher, publisher, show_the_same
 from tests.support.bouncer import SESSIONS, Bouncer, start_bouncer
 from tests.support.redises import Watched, start_redis_with_tls, start_watched_redis
 from tests.support.servers import Postgres, Site, Valkey, fill, wait_until
@@ -160,21 +160,9 @@ async def test_behind_pgbouncer_in_transaction_mode_two_processes_show_the_same_
     site = Site(tmp_path, {"DATABASE_URL": bouncer.address(postgres.new_database()), "REDIS_URL": valkey.url, **SETTINGS})
     site.manage("migrate", "--verbosity", "0")
     async with pages_of_two_processes(site, "testlog:a", "teststate:a") as pages:
-        with publisher(site) as one, publisher(site) as two:
-            for number in range(20):
-                one.publish("testlog:a", "line", text=f"a{number}")
-                two.publish("testlog:a", "line", text=f"b{number}")
-                one.publish("teststate:a", "value", key="x", value=number)
-            one.publish("testlog:a", "line", text="end")
-            one.publish("teststate:a", "value", key="end", value=1)
-            texts = [await page.texts_until("testlog:a", "[end]") for page in pages]
-            assert texts[0] == texts[1]
-            assert texts[0].count("[a") == texts[0].count("[b") == 20
-            for page in pages:
-                shown = await page.texts_until("teststate:a", "[end=1]")
-                assert shown.rindex("[x=19]") == shown.rindex("[x=")
-            (pool,) = [pool for pool in bouncer.show("POOLS") if pool["database"] != "pgbouncer"]
-            assert pool["pool_mode"] == "transaction" and pool["sv_active"] + pool["sv_idle"] + pool["sv_used"] <= SESSIONS
-            assert len([client for client in bouncer.show("CLIENTS") if client["database"] != "pgbouncer"]) > SESSIONS
+        await show_the_same(site, pages)
+        (pool,) = [pool for pool in bouncer.show("POOLS") if pool["database"] != "pgbouncer"]
+        assert pool["pool_mode"] == "transaction" and pool["sv_active"] + pool["sv_idle"] + pool["sv_used"] <= SESSIONS
+        assert len([client for client in bouncer.show("CLIENTS") if client["database"] != "pgbouncer"]) > SESSIONS
     for log in site.folder.glob("*.log"):
         assert "Traceback" not in log.read_text(), log.read_text()

@@ -94,24 +94,29 @@ async def both(stack: AsyncExitStack, site: Site, server: str) -> list[SocketCli
     return clients
 
 
+async def show_the_same(site: Site, pages: list[SocketClient]) -> None:
+    """Have two processes publish by turns: every page shows the same log in the same order, and the newest value."""
+    with publisher(site) as one, publisher(site) as two:
+        for number in range(20):
+            one.publish("testlog:a", "line", text=f"a{number}")
+            two.publish("testlog:a", "line", text=f"b{number}")
+            one.publish("teststate:a", "value", key="x", value=number)
+        one.publish("testlog:a", "line", text="end")
+        one.publish("teststate:a", "value", key="end", value=1)
+        texts = [await page.texts_until("testlog:a", "[end]") for page in pages]
+    assert texts[0] == texts[1]
+    assert texts[0].count("[a") == texts[0].count("[b") == 20
+    for page in pages:
+        shown = await page.texts_until("teststate:a", "[end=1]")
+        assert shown.rindex("[x=19]") == shown.rindex("[x=")
+
+
 @pytest.mark.matrix
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
 async def test_two_processes_show_the_same_in_the_same_order(site: Site, server: str) -> None:
     async with AsyncExitStack() as stack:
         clients = await both(stack, site, server)
-        with publisher(site) as one, publisher(site) as two:
-            for number in range(20):
-                one.publish("testlog:a", "line", text=f"a{number}")
-                two.publish("testlog:a", "line", text=f"b{number}")
-                one.publish("teststate:a", "value", key="x", value=number)
-            one.publish("testlog:a", "line", text="end")
-            one.publish("teststate:a", "value", key="end", value=1)
-            texts = [await client.texts_until("testlog:a", "[end]") for client in clients]
-            assert texts[0] == texts[1]
-            assert texts[0].count("[a") == texts[0].count("[b") == 20
-            for client in clients:
-                shown = await client.texts_until("teststate:a", "[end=1]")
-                assert shown.rindex("[x=19]") == shown.rindex("[x=")
+        await show_the_same(site, clients)
 
 
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
