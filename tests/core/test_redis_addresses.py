@@ -1,5 +1,6 @@
 """Connections to Redis notice that the other end is gone without a word, though all that they do is listen."""
 
+import asyncio
 import socket
 
 import pytest
@@ -31,3 +32,25 @@ def test_a_socket_file_is_asked_nothing_of_the_kind() -> None:
         "address": "unix:///run/valkey.sock",
         "socket_timeout": 5,
     }
+
+
+@pytest.mark.valkey
+async def test_a_silence_of_many_timeouts_changes_nothing(valkey: Valkey, caplog: pytest.LogCaptureFixture) -> None:
+    """Ours is 5 s and pages are silent for hours; here it is a fifth of a second, and the silence ten of them."""
+    host = redis_addresses.read(valkey.url).layer_host(socket_timeout=0.2)
+    listening, sending = (RedisPubSubChannelLayer(hosts=[dict(host)]) for _ in range(2))
+    mailbox = await listening.new_channel()
+    await listening.group_add("silent", mailbox)
+    (shard,) = listening._get_layer()._shards
+    wire = shard._pubsub.connection._writer
+    heard = asyncio.ensure_future(listening.receive(mailbox))
+    try:
+        await asyncio.wait({heard}, timeout=2.0)
+        assert not heard.done()
+        await sending.group_send("silent", {"type": "live.hello"})
+        assert await asyncio.wait_for(heard, 30.0) == {"type": "live.hello"}
+        assert shard._pubsub.connection._writer is wire, "it was connected anew"
+        assert not caplog.records
+    finally:
+        await listening.flush()
+        await sending.flush()
