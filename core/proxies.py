@@ -1,7 +1,8 @@
 """Who a request is from when proxies stand in front: `TRUSTED_PROXY_HOPS` of them, counted from our side: docs/running.md.
 
-Each proxy appends the address that it was called from to X-Forwarded-For. What our own proxies wrote stands at the end of the list and can
-be believed; what stands before it was sent by the caller, so the leftmost hop is never taken for being the leftmost.
+Each proxy appends the address that it was called from to X-Forwarded-For, and how it was called to X-Forwarded-Proto. What our own proxies
+wrote stands at the end of the list and can be believed; what stands before it was sent by the caller, so the leftmost is never taken for
+being the leftmost.
 """
 
 import ipaddress
@@ -33,7 +34,7 @@ def believe(scope: Scope) -> Scope:
     believed = dict(scope)
     if len(forwarded) >= hops and (address := _address(forwarded[-hops])):
         believed["client"] = (address, 0)
-    proto = _last(scope["headers"], b"x-forwarded-proto").lower()
+    proto = _told_scheme(scope["headers"], hops)
     if proto in _SCHEMES:
         believed["scheme"] = _SCHEMES[proto][scope["type"]]
     elif forwarded and settings.BASE_URL.startswith("https:"):
@@ -59,14 +60,18 @@ def _unknown(scope: Scope) -> Scope:
 
 
 def _forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
-    """All hops that X-Forwarded-For names, the nearest last; a list may come in several header lines."""
-    return [hop.strip() for name, value in headers if name == b"x-forwarded-for" for hop in value.decode("latin-1").split(",")]
+    return _hops(headers, b"x-forwarded-for")
 
 
-def _last(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:
-    """The last value of a header: the nearest proxy's."""
-    values = [value.decode("latin-1") for name, value in headers if name == wanted]
-    return values[-1].rpartition(",")[2].strip() if values else ""
+def _told_scheme(headers: Iterable[tuple[bytes, bytes]], hops: int) -> str:
+    """How the outermost trusted proxy was called. Where fewer said so than are trusted, the nearest one's word counts: it passed on."""
+    told = _hops(headers, b"x-forwarded-proto")
+    return told[-hops if len(told) >= hops else -1].lower() if told else ""
+
+
+def _hops(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> list[str]:
+    """What each hop said in this header, the nearest last; a list may come in several header lines."""
+    return [hop.strip() for name, value in headers if name == wanted for hop in value.decode("latin-1").split(",")]
 
 
 def _address(hop: str) -> str:

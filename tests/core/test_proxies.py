@@ -93,9 +93,18 @@ def test_a_peer_on_this_machine_that_forwards_nothing_is_itself(hops: Callable[[
         (1, "http", "gopher", "http"),
         (1, "http", "http, HTTPS", "https"),
         (0, "http", "https", "http"),
+        (1, "http", "https, http", "http"),  # the first one is the caller's invention
+        (2, "http", "https, http", "https"),  # a balancer ended TLS and called our nginx by http
+        (2, "websocket", "https, http", "wss"),
+        (2, "http", "https, http, http", "http"),
+        (2, "http", "http, https, http", "https"),
+        (2, "http", "https", "https"),  # the nearer one only passed it on
+        (3, "http", "https, http", "http"),  # fewer than are trusted: the nearest is ours for sure
     ],
 )
-def test_the_scheme_is_the_nearest_trusted_proxys(hops: Callable[[int], None], trusted: int, kind: str, proto: str, scheme: str):
+def test_the_scheme_is_what_the_outermost_trusted_proxy_was_called_by(
+    hops: Callable[[int], None], trusted: int, kind: str, proto: str, scheme: str
+):
     hops(trusted)
     assert proxies.believe(scope(proto=proto, kind=kind, client=("8.8.8.8", 1)))["scheme"] == scheme
 

@@ -5,7 +5,8 @@ import json
 import re
 import ssl
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import httpx
 import pytest
 
 from tests.support.certificates import certify
-from tests.support.compose import Stack, compose_up, read
+from tests.support.compose import Stack, compose_up, load_balancer, read
 from tests.support.servers import ROOT, Postgres, Valkey, accepts, free_port, wait_until
 from tests.support.wire_client import SocketClient, socket_client
 
@@ -179,9 +180,7 @@ def test_static_files_are_nginxs_own_and_compressed(stack: Stack):
 
 
 def test_the_proxy_speaks_tls_where_it_has_a_certificate(stack: Stack, tls_port: int):
-    trusting = ssl.create_default_context()
-    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-    assert httpx.get(f"https://127.0.0.1:{tls_port}/healthz", verify=trusting).json() == {"status": "alive"}
+    assert httpx.get(f"https://127.0.0.1:{tls_port}/healthz", verify=trusting()).json() == {"status": "alive"}
 
 
 def test_with_a_certificate_whoever_comes_by_http_is_sent_to_https(stack: Stack, tmp_path: Path):
@@ -199,6 +198,95 @@ def test_with_a_certificate_whoever_comes_by_http_is_sent_to_https(stack: Stack,
         assert httpx.get(proxy.url + "/healthz", headers={"Host": "127.0.0.1:8080"}).json() == {"status": "alive"}
     finally:
         nginx.stop()
+
+
+@dataclass
+class Balanced(Stack):
+    """One web process behind our nginx behind somebody's load balancer, which people come to by https."""
+
+    def __post_init__(self) -> None:
+        self.variables |= {"BASE_URL": f"https://127.0.0.1:{self.tls_port}", "TRUSTED_PROXY_HOPS": "2"}
+        super().__post_init__()
+
+    @property
+    def outside(self) -> str:
+        return f"https://127.0.0.1:{self.tls_port}"
+
+    def browser(self, address: str = "127.0.0.1", **headers: str) -> httpx.Client:
+        """Who comes from this address of this machine."""
+        way = httpx.HTTPTransport(verify=trusting(), local_address=address)
+        given = {"Origin": self.outside, **headers}
+        return httpx.Client(base_url=self.outside, transport=way, headers=given, timeout=20, follow_redirects=True)
+
+
+def trusting() -> ssl.SSLContext:
+    """Any certificate will do."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+@pytest.fixture(scope="module")
+def balanced(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balanced]:
+    folder = tmp_path_factory.mktemp("balanced")
+    up = Balanced(folder, stack.database, stack.redis)
+    up.webs = [up.web(free_port())]
+    with ExitStack() as running:
+        for process in (*up.webs, up.nginx(), load_balancer(folder / "balancer", port=up.tls_port, to=up.port)):
+            running.callback(process.stop)
+            process.start()
+        for port in (up.port, up.tls_port):
+            wait_until(lambda port=port: accepts(port), described="nginx", log=folder / "nginx.log")
+        yield up
+
+
+def try_to_sign_in(browser: httpx.Client, name: str, password: str) -> httpx.Response:
+    page = browser.get("/inbox/")  # leads to the sign-in
+    assert page.url.path == "/accounts/login/"
+    given = {"username": name, "password": password, "csrfmiddlewaretoken": csrf(browser), "next": "/inbox/"}
+    return browser.post("/accounts/login/", data=given)
+
+
+async def test_behind_a_balancer_that_ends_tls_pages_and_sockets_are_https(stack: Stack, balanced: Balanced) -> None:
+    with balanced.browser() as browser:
+        inbox = try_to_sign_in(browser, "alice", people(stack)["passwords"]["alice"])
+        assert (inbox.status_code, inbox.url.scheme, inbox.url.path) == (200, "https", "/inbox/")
+        assert len(inbox.history) == 1
+        assert "strict-transport-security" in inbox.headers
+        assert browser.cookies and all(cookie.secure for cookie in browser.cookies.jar)
+        user, url = f"user:{user_id(inbox.text)}", balanced.outside.replace("https", "wss") + "/live/ws"
+        async with socket_client(url, tls=trusting(), cookies=cookies(browser), positions={user: "0:0"}) as page:
+            assert user in (await page.resume())["at"]
+        plain = balanced.outside.replace("https", "http")
+        async with socket_client(url, tls=trusting(), cookies=cookies(browser), origin=plain) as page:
+            await page.until(lambda me: me.closed is not None, described="the close")
+            assert page.closed == 4403
+
+
+def test_behind_a_balancer_who_says_himself_where_he_is_gains_nothing(balanced: Balanced):
+    forged = {
+        "X-Forwarded-For": "203.0.113.9",
+        "X-Forwarded-Proto": "http",
+        "X-Forwarded-Host": "evil.example",
+        "Forwarded": "for=203.0.113.9",
+    }
+    with (
+        balanced.browser("127.0.0.2") as guessing,
+        balanced.browser("127.0.0.2", **forged) as forging,
+        balanced.browser("127.0.0.3") as other,
+    ):
+        assert [try_to_sign_in(guessing, "charlie", "wrong").status_code for _ in range(5)] == [200] * 5
+        for browser, status in ((guessing, 429), (forging, 429), (other, 200)):
+            answer = try_to_sign_in(browser, "charlie", "wrong")
+            assert (answer.status_code, answer.url.scheme) == (status, "https")
+            assert "evil.example" not in answer.text
+            assert all(cookie.secure for cookie in browser.cookies.jar)
+
+
+def test_the_figures_are_for_the_network_within_and_not_for_whom_a_balancer_calls(stack: Stack, balanced: Balanced):
+    assert httpx.get(balanced.url + "/metrics", headers={"Host": "10.0.0.7"}).status_code == 200
+    with balanced.browser() as browser:
+        assert browser.get("/metrics").status_code == 403
 
 
 def test_the_log_of_the_proxy_holds_no_query_and_no_token(stack: Stack):

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from tests.support import machine
+from tests.support.certificates import certify
 from tests.support.servers import ROOT, Process, Web, accepts, clean_environment, free_port, wait_until
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?:(:-|:\?)([^}]*))?\}")
@@ -79,8 +80,8 @@ class Stack:
         assert process.child is not None
         return process.child.wait(120)
 
-    def web(self, port: int) -> Web:
-        one = self.process("web", HOST="127.0.0.1", PORT=str(port))
+    def web(self, port: int, **more: str) -> Web:
+        one = self.process("web", HOST="127.0.0.1", PORT=str(port), **more)
         return Web(one.arguments, self.folder / f"web-{port}.log", one.environment, port=port)
 
     def _here(self, text: str) -> str:
@@ -90,7 +91,7 @@ class Stack:
         return text.replace("redis://valkey:6379/0", self.redis).replace("0.0.0.0", "127.0.0.1")
 
     def nginx(self) -> Process:
-        """Debian's nginx with the image's frame around our filled-in template."""
+        """Debian's nginx with our filled-in template."""
         folder = self.folder / "nginx"
         (folder / "tls").mkdir(parents=True)
         stated = dict(self.services["nginx"]["environment"])
@@ -102,15 +103,31 @@ class Stack:
         site = _filled_in((ROOT / "scripts" / "nginx.conf.template").read_text(), here)
         # As with the image's resolver, which forgets from request to request who did not answer.
         servers = "".join(f"server 127.0.0.1:{web.port} max_fails=0; " for web in self.webs)
-        user = "user root;" if os.getuid() == 0 else ""
-        temporary = "".join(f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        (folder / "nginx.conf").write_text(
-            f"daemon off; {user} pid {folder}/pid; error_log {folder}/error.log;\nevents {{ worker_connections 1024; }}\n"
-            f"http {{ include /etc/nginx/mime.types; {temporary} upstream web {{ {servers} }}\n{site}\n}}\n"
-        )
-        program = machine.nginx_program()
-        assert program, "apt install nginx"
-        return Process([program, "-p", str(folder), "-c", str(folder / "nginx.conf")], self.folder / "nginx.log")
+        return _nginx(folder, f"upstream web {{ {servers} }}\n{site}", log=self.folder / "nginx.log")
+
+
+def load_balancer(folder: Path, *, port: int, to: int) -> Process:
+    """Somebody's proxy in front of ours: it ends TLS, and calls by http."""
+    folder.mkdir()
+    key, certificate = certify(folder)
+    told = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme;"
+    upgrades = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $http_connection;"
+    server = f"listen 127.0.0.1:{port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key};"
+    where = f"location / {{ proxy_pass http://127.0.0.1:{to}; }}"
+    return _nginx(folder, f"server {{ {server} {told} {upgrades} proxy_set_header Host $http_host; {where} }}", log=folder / "log")
+
+
+def _nginx(folder: Path, site: str, *, log: Path) -> Process:
+    """Debian's nginx with the image's frame around `site`."""
+    user = "user root;" if os.getuid() == 0 else ""
+    temporary = "".join(f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (folder / "nginx.conf").write_text(
+        f"daemon off; {user} pid {folder}/pid; error_log {folder}/error.log;\nevents {{ worker_connections 1024; }}\n"
+        f"http {{ include /etc/nginx/mime.types; {temporary} access_log off;\n{site}\n}}\n"
+    )
+    program = machine.nginx_program()
+    assert program, "apt install nginx"
+    return Process([program, "-p", str(folder), "-c", str(folder / "nginx.conf")], log)
 
 
 def _filled_in(template: str, values: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,11 +17,12 @@ class SocketClient(LiveClient):
     """Give it the server's address; everything else is LiveClient's."""
 
     url: str = ""
+    tls: ssl.SSLContext | None = None
 
     async def open(self) -> None:
         headers = {"Cookie": self.cookies} if self.cookies else {}
         self._socket: ClientConnection = await connect(
-            self.url, origin=self.origin or None, additional_headers=headers, proxy=None, max_size=None, open_timeout=20
+            self.url, origin=self.origin or None, additional_headers=headers, proxy=None, max_size=None, open_timeout=20, ssl=self.tls
         )
         self._task = asyncio.create_task(self._receive())
 
@@ -43,10 +45,10 @@ class SocketClient(LiveClient):
 
 
 @asynccontextmanager
-async def socket_client(url: str, **given: Any) -> AsyncIterator[SocketClient]:
-    """A connected client of the server whose live socket is at `url`."""
-    client = SocketClient(origin=url.replace("ws://", "http://").rsplit("/", 2)[0], **given)
-    client.url = url
+async def socket_client(url: str, *, tls: ssl.SSLContext | None = None, **given: Any) -> AsyncIterator[SocketClient]:
+    """A connected client of the server whose live socket is at `url`, a page of that site unless `origin` says another."""
+    client = SocketClient(**{"origin": url.replace("ws", "http", 1).rsplit("/", 2)[0], **given})
+    client.url, client.tls = url, tls
     await client.open()
     try:
         yield client
