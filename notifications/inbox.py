@@ -59,9 +59,13 @@ def _is_filter(word: str) -> bool:
 
 def kept(items: QuerySet[InboxItem], *, now: datetime) -> QuerySet[InboxItem]:
     """Those that have arrived, are not withdrawn and not expired; archived and snoozed ones too."""
-    return items.filter(
-        Q(notification__expires_at=None) | Q(notification__expires_at__gt=now), notification__withdrawn_at=None, arrived_at__lte=now
-    )
+    lasting = Q(notification__expires_at=None) | Q(notification__expires_at__gt=now)
+    return items.filter(lasting, released("notification"), notification__withdrawn_at=None, arrived_at__lte=now)
+
+
+def released(path: str) -> Q:
+    """What need not be asked about again. Planned by somebody, it waits until `work_off_due` has asked whom she may still tell."""
+    return Q(**{f"{path}__owner": ""}) | Q(**{f"{path}__delivered_at__isnull": False})
 
 
 def visible(items: QuerySet[InboxItem], *, now: datetime) -> QuerySet[InboxItem]:

@@ -63,7 +63,12 @@ def _deliver(pk: int, *, now: datetime) -> None:
         _take_back_unless_allowed(pk, now=now)
         held = InboxItem.objects.filter(notification=pk, notification__withdrawn_at=None)
         items = list(held.select_related("notification").order_by("user_id"))
-        silent = deliveries.muted_by(items[0].notification) if items else set()
+        if not items:
+            return
+        deliveries.start_grace(items[0].notification, now=now)
+        silent = deliveries.muted_by(items[0].notification)
+        # A page that was loaded since its time may have shown it to her already.
+        silent |= {item.user_id for item in items if item.seen_at or item.archived_at}
         publish_many(events.put(item.user_id, Row.of_item(item).data(), quiet=item.user_id in silent) for item in items)
 
 

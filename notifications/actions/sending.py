@@ -159,15 +159,16 @@ def _arrive(notification: Notification, people: Sequence[Any], *, replaces: Mapp
 
 def _again(notification: Notification, draft: Draft, people: Sequence[Any], *, replaces: Mapping[Any, list[int]], now: datetime) -> None:
     """Say something else where `people` have this notification already."""
+    shown = notification.delivered_at is not None
     values = draft.fields() | {"updated_at": now, "delivered_at": None if draft.deliver_at else now}
     Notification.objects.filter(pk=notification.pk).update(**values)
     for name, value in values.items():
         setattr(notification, name, value)
     items = InboxItem.objects.filter(notification=notification)
-    if draft.priority == Priority.LOW and not draft.deliver_at:
+    if draft.priority == Priority.LOW and shown and not draft.deliver_at:
         rows = {item.user_id: Row.of_item(item) for item in items.select_related("notification").order_by("user_id")}
-        shown = {person: row for person, row in rows.items() if not row.archived}
-        publish_many(events.put(person, row.data(), quiet=True, replaces=replaces.get(person, ())) for person, row in shown.items())
+        open_ones = {person: row for person, row in rows.items() if not row.archived}
+        publish_many(events.put(person, row.data(), quiet=True, replaces=replaces.get(person, ())) for person, row in open_ones.items())
         return
     arrived_at = draft.deliver_at or now
     fresh = {"seen_at": None, "read_at": None, "archived_at": None, "snoozed_until": None}

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from core.tallies import SharedCounter
 from notifications.deliveries.reasons import Reason
+from notifications.inbox import released
 from notifications.models import Delivery
 
 LEASE = timedelta(minutes=2)
@@ -24,13 +25,13 @@ _OUTCOMES = {"done": "sent", "skipped": "not_needed", "dead": "dead"}
 
 
 def claim_due(transport: str, *, now: datetime, limit: int) -> list[Delivery]:
-    """Lease what is due this way, oldest first; nobody else is given these until the lease runs out.
+    """Lease what is due this way and released, oldest first; nobody else is given these until the lease runs out.
 
     `due_at` then is the lease's end: a worker that dies leaves rows that are due again at that time.
     """
     with transaction.atomic():
-        due = Delivery.objects.filter(transport=transport, state__in=["due", "leased"], due_at__lte=now)
-        keys = list(due.select_for_update(skip_locked=True).order_by("due_at", "pk").values_list("pk", flat=True)[:limit])
+        due = Delivery.objects.filter(released("item__notification"), transport=transport, state__in=["due", "leased"], due_at__lte=now)
+        keys = list(due.select_for_update(of=("self",), skip_locked=True).order_by("due_at", "pk").values_list("pk", flat=True)[:limit])
         mine = Delivery.objects.filter(pk__in=keys)
         mine.update(state="leased", leased_until=now + LEASE, due_at=now + LEASE)
         return list(mine.select_related("item__notification", "item__user").order_by("pk"))

@@ -80,6 +80,16 @@ def _insert(items: QuerySet[InboxItem], transport: str, due_at: datetime) -> int
         return int(cursor.rowcount)
 
 
+def start_grace(notification: Notification, *, now: datetime) -> None:
+    """What was planned is shown only now: pages have their time to show it from here on, and what is urgent goes out at once."""
+    owed = Delivery.objects.filter(item__notification=notification, state="due", attempts=0)
+    for transport in applying(notification.category):
+        due_at = due(transport, notification, arrived_at=now)
+        waiting = owed.filter(transport=transport.name).update(due_at=due_at)
+        if waiting and due_at <= now:
+            jobs.wake(job_of(transport))
+
+
 def write_again(notification: Notification, *, arrived_at: datetime) -> None:
     """What people had has become news once more (replaced, or back from a snooze): owe it anew, also where it was delivered before."""
     rewrite(InboxItem.objects.filter(notification=notification), notification, arrived_at=arrived_at)

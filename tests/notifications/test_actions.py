@@ -213,6 +213,32 @@ def test_what_is_planned_arrives_when_it_is_due_and_once(alice: Any) -> None:
     assert inbox.of(alice, now=later).exists()
 
 
+def test_what_somebody_planned_shows_nowhere_before_she_was_asked_about_again(alice: Any, bob: Any, browser_of: Any) -> None:
+    later, browser = timezone.now() + timedelta(hours=1), browser_of(bob)
+    sent = notify([alice, bob], title="Planned by alice", deliver_at=later, sender=alice)
+    own = notify(bob, title="Planned by our own code", deliver_at=later)
+    # Its time has come, and nobody has swept yet.
+    past = timezone.now() - timedelta(seconds=3)
+    Notification.objects.update(deliver_at=past)
+    InboxItem.objects.update(arrived_at=past)
+    page = browser.get("/inbox/").content.decode()
+    assert ("Planned by alice" in page, "Planned by our own code" in page) == (False, True)
+    assert inbox.counts([str(bob.pk)], now=timezone.now())[str(bob.pk)].unseen == 1
+    assert (browser.get(f"/inbox/{sent.id}/").status_code, browser.get(f"/inbox/{own.id}/").status_code) == (404, 200)
+    actions.work_off_due()
+    assert "Planned by alice" in browser.get("/inbox/").content.decode()
+    # What he has had before his eyes meanwhile is no news when its time is swept.
+    told = [(event["row"]["title"], event["quiet"]) for event in put_events(bob)]
+    assert told == [("Planned by alice", False), ("Planned by our own code", True)]
+
+
+def test_what_is_said_quietly_of_something_that_has_not_come_yet_comes_at_once(alice: Any) -> None:
+    notify(alice, title="Deploy at noon", key="deploy", deliver_at=timezone.now() + timedelta(hours=1))
+    notify(alice, title="No deploy today", key="deploy", priority=Priority.LOW)
+    assert [item.notification.title for item in inbox.of(alice, now=timezone.now())] == ["No deploy today"]
+    assert [event["row"]["title"] for event in put_events(alice)] == ["No deploy today"]
+
+
 def test_what_is_planned_can_be_withdrawn_before_it_arrives(alice: Any) -> None:
     notify(alice, title="Later", key="later", deliver_at=timezone.now() + timedelta(hours=1))
     actions.withdraw("later")

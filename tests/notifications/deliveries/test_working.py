@@ -51,6 +51,29 @@ def test_it_waits_for_its_grace_unless_it_is_urgent(pigeon: Pigeon, anna: Any, d
     assert urgent.due_at == urgent.item.arrived_at
 
 
+@pytest.mark.parametrize("may", [True, False])
+def test_what_somebody_planned_goes_out_only_after_she_was_asked_about_again(
+    pigeon: Pigeon, anna: Any, bob: Any, clock: Clock, django_capture_on_commit_callbacks: Any, may: bool
+):
+    bob.is_staff = True
+    bob.save()
+    later = clock.now + timedelta(hours=1)
+    actions.notify(anna, title="Calm", deliver_at=later, sender=bob)
+    actions.notify(anna, title="Urgent", deliver_at=later, priority=Priority.HIGH, sender=bob)
+    type(bob).objects.filter(pk=bob.pk).update(is_staff=may)
+    # Nobody swept for a while: the workers look first.
+    clock.passes(hours=2)
+    assert work_off(clock) == 0
+    with jobs.collected() as woken, django_capture_on_commit_callbacks(execute=True):
+        actions.work_off_due(clock.now)
+    work_off(clock)
+    assert pigeon.titles == (["Urgent"] if may else []) and ("deliveries_pigeon" in woken) == may
+    # Pages have their time to show what comes only now.
+    clock.passes(seconds=61)
+    work_off(clock)
+    assert pigeon.titles == (["Urgent", "Calm"] if may else [])
+
+
 def test_what_is_of_low_priority_or_only_for_pages_is_owed_to_nobody(pigeon: Pigeon, anna: Any):
     actions.notify(anna, title="Low", priority=Priority.LOW)
     actions.notify(anna, title="Try", category="try", priority=Priority.HIGH)
