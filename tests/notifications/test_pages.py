@@ -9,9 +9,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from notifications import actions, inbox
-from notifications.actions import notify
-from notifications.models import InboxItem
+from notifications import actions, inbox, preferences
+from notifications.actions import broadcast, notify
+from notifications.models import Delivery, InboxItem
 from tests.notifications.conftest import carried
 from tests.notifications.screen import Screen
 
@@ -309,3 +309,31 @@ def test_changing_all_takes_as_many_queries_for_many_items_as_for_a_few(
     # More than are pushed one by one, and more than a page of them.
     assert change(2) == change(actions.states.ROWS_SHOWN) <= 25
     assert change(2 * actions.states.ROWS_SHOWN) <= 25
+
+
+def test_the_full_page_takes_as_many_queries_however_much_there_is_to_tell(
+    alice: Any, bob: Any, browser_of: Browser, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    preferences.set_webhook(bob, "https://hooks.example.com/bob", "plain")
+    browser, plain = browser_of(bob), notify(bob, title="Plain", category="alert")
+    browser.get(f"/inbox/{plain.id}/")
+    with CaptureQueriesContext(connection) as queries:
+        browser.get(f"/inbox/{plain.id}/")
+        few = len(queries)
+    for n in range(20):
+        bob.groups.create(name=f"group {n}")
+        notify(bob, title=f"Number {n}", sender=alice)
+    buttons = [{"label": "Log", "url": "https://example.com/log"}, {"label": "Board", "url": "/dashboards/"}]
+    words = [f"group:group {n}" for n in range(20)]
+    rich = notify(words, title="Rich", body="Line\n" * 200, actions=buttons, category="alert", sender=alice)
+    for _ in range(3):
+        broadcast("all", title="On its way", sender=alice)
+    # Looking at it is reading it, and what is on its way is written for him: once.
+    browser.get(f"/inbox/{rich.id}/")
+    assert Delivery.objects.filter(item__user=bob, item__notification=rich.id).exists()
+    with django_assert_num_queries(few):
+        browser.get(f"/inbox/{rich.id}/")
+    assert few <= 25

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from notifications import policy
 from notifications.actions import broadcast
@@ -151,6 +154,33 @@ def test_the_console_steers_for_nobody_else(made: Broadcast, bob: Any, charlie: 
     for wrong in (f"{CONSOLE}/{made.pk}/steer/x/", f"{CONSOLE}/999999/steer/cancel/", f"{CONSOLE}/{2**70}/steer/cancel/"):
         assert browser_of(alice).post(wrong).status_code == 404
     assert Broadcast.objects.get().state == "sending"
+
+
+def test_its_pages_take_as_many_queries_for_a_long_one_as_for_a_short_one(
+    made: Broadcast, alice: Any, browser_of: Browser, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    browser, pages = browser_of(alice), (f"{CONSOLE}/{made.pk}/progress/", f"{CONSOLE}/")
+    Broadcast.objects.exclude(pk=made.pk).delete()
+    few = []
+    for _ in range(2):  # the second time: what is remembered from then on
+        few = [_queries(browser, page) for page in pages]
+    for n in range(12):
+        broadcasts.write_chunk(made.pk, size=1)
+        steward = User.objects.create_user(f"steward {n}")
+        broadcasts.pause(made, by=steward)
+        broadcasts.resume(made, by=steward)
+        broadcast("all", title=f"Another {n}", sender=steward)
+    assert made.chunks.count() == 13 and LogEntry.objects.count() == 24
+    for page, queries in zip(pages, few, strict=True):
+        with django_assert_num_queries(queries):
+            browser.get(page)
+        assert queries <= 15
+
+
+def _queries(browser: Client, address: str) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        assert browser.get(address).status_code == 200
+    return len(queries)
 
 
 def test_every_state_has_the_buttons_that_make_sense_in_it() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from core.delivery.publishing import NewEvent, publish_many
@@ -80,9 +80,11 @@ def _insert_items(made: Broadcast, people: Any) -> int:
 
 def ensure_items(user: Any) -> None:
     """Give a person the rows that the worker has not written for her yet, so that her pages are right meanwhile. One query as a rule."""
-    for made in Broadcast.objects.filter(state="sending").select_related("notification"):
-        mine = InboxItem.objects.filter(notification=made.notification, user=user)
-        if not mine.exists() and people_of(made).filter(pk=user.pk).exists():
+    missing = Broadcast.objects.filter(state="sending").exclude(
+        Exists(InboxItem.objects.filter(notification=OuterRef("notification"), user=user))
+    )
+    for made in missing.select_related("notification"):
+        if people_of(made).filter(pk=user.pk).exists():
             _give(user, made)
 
 

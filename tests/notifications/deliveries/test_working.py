@@ -354,6 +354,34 @@ def test_what_somebody_works_on_is_given_to_nobody_else_until_he_is_late(pigeon:
     assert leasing.finish(theirs, "done", "", now=clock.now)
 
 
+@pytest.mark.parametrize("outcome", ["sent", "not needed", "refused"])
+def test_a_lease_of_sixteen_asks_as_many_questions_as_one_of_two(pigeon: Pigeon, clock: Clock, django_user_model: Any, outcome: str):
+    people = [django_user_model.objects.create_user(f"p{n}", first_name="P") for n in range(16)]
+
+    def asked(number: int) -> tuple[int, int]:
+        """How many questions, and how many rows were noted one by one."""
+        told = people[:number]
+        sent = [actions.notify(each, title=f"For {each}", category="alert") for each in told]
+        if outcome == "not needed":
+            for each, one in zip(told, sent, strict=True):
+                actions.mark_read(each, [one.id])
+        pigeon.answers = [NotSent("No.")] * number if outcome == "refused" else []
+        clock.passes(minutes=2)
+        with CaptureQueriesContext(connection) as queries:
+            [claimed] = [leasing.claim_due("pigeon", now=clock.now, limit=sending.AT_ONCE)]
+            sending._deal_with(pigeon, claimed, clock)
+        assert len(claimed) == number
+        Delivery.objects.all().delete()
+        noted = [query for query in queries.captured_queries if query["sql"].startswith("UPDATE") and "leased_until" in query["sql"]]
+        return len(queries) - len(noted), len(noted) - 1  # the lease itself
+
+    few, many = asked(2), asked(16)
+    assert few[0] == many[0] <= 15
+    # Each outcome is noted when it is known and not at the end: a worker that dies has then little to send twice.
+    each = 1 if outcome == "not needed" else 2
+    assert (few[1], many[1]) == (2 * each, 16 * each)
+
+
 def test_a_worker_that_dies_every_time_does_not_try_for_ever(pigeon: Pigeon, anna: Any, clock: Clock):
     actions.notify(anna, title="Deadly")
     clock.passes(minutes=2)
