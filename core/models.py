@@ -62,6 +62,11 @@ class Event(models.Model):
     def __str__(self) -> str:
         return f"{self.channel} {self.offset} {self.type}"
 
+    @property
+    def at(self) -> float:
+        """When it was published, in unix seconds."""
+        return self.created_at.timestamp()
+
 
 class Process(models.Model):
     """A running web process; its presence rows count while it lives (database time). Workers and beat have rows too."""

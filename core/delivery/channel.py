@@ -214,10 +214,17 @@ class Registry:
     def of(self, name: ChannelName | str) -> Kind:
         """The kind of a channel. Raises BadChannel or UnknownKind."""
         parsed = ChannelName.parse(name) if isinstance(name, str) else name
+        return self._called(parsed.kind)
+
+    def known(self, channel: str) -> Kind:
+        """The kind of a channel whose name was checked before: of one that stands in the table. Raises UnknownKind."""
+        return self._called(channel.partition(":")[0])
+
+    def _called(self, kind: str) -> Kind:
         try:
-            return self.kinds[parsed.kind]
+            return self.kinds[kind]
         except KeyError:
-            raise UnknownKind(f"There is no channel kind {parsed.kind!r}; there is {', '.join(sorted(self.kinds))}.") from None
+            raise UnknownKind(f"There is no channel kind {kind!r}; there is {', '.join(sorted(self.kinds))}.") from None
 
 
 registry = Registry()

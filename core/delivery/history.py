@@ -57,7 +57,7 @@ def standings(channels: Collection[str]) -> dict[str, Standing]:
 
 def as_event(row: Row | Waiting | Numbered) -> Event:
     """The row as it travels."""
-    return Event(row.offset or 0, row.type, row.key, wire.load(row.data), row.created_at.timestamp())
+    return Event(row.offset or 0, row.type, row.key, wire.load(row.data), row.at)
 
 
 @dataclass(frozen=True, slots=True)

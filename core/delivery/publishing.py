@@ -100,7 +100,7 @@ def _row(event: NewEvent, written: dict[int, str]) -> NewRow:
 def _redact(alias: str, rows: Iterable[tuple[int, NewRow]], events: Iterable[NewEvent]) -> None:
     """Take the words of earlier events out of the table where a new one takes them back (`Kind.redacts`)."""
     for (id, row), event in zip(rows, events, strict=True):
-        kind = registry.kinds[row.channel.partition(":")[0]]
+        kind = registry.known(row.channel)
         if kind.keeps is not Keeps.LOG or not kind.redacts(row.type, event.data):
             continue
         earlier = Event.objects.using(alias).filter(channel=row.channel, key=row.key, id__lt=id)

@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from django.db import DatabaseError, InternalError, OperationalError, connections, router, transaction
 from django.db.models import Q
@@ -139,16 +138,16 @@ class _Missing(Exception):
 def _pass(alias: str, names: Sequence[str], of: Collection[int], *, skip_locked: bool) -> Outcome:
     outcome = Outcome()
     with _impatient(alias), transaction.atomic(using=alias):
-        held = statements.lock(names, of=of, skip_locked=skip_locked, patience_ms=LOCK_MS, limit=PASS, using=alias)
+        held = statements.lock(names, of=of, skip_locked=skip_locked, patience_ms=LOCK_MS, limit=PASS + 1, using=alias)
         if len(held.rows) < len(names):
             _check_that_all_exist(names, alias)
         due = _due(held.rows, outcome)
         waiting = held.waiting
-        if len(waiting) == PASS and len(due) < len(names):  # others may have taken the places of those that are due
-            waiting = statements.waiting(due, limit=PASS, using=alias)
-        waiting = [row for row in waiting if row.channel in due]
+        if len(waiting) > PASS and len(due) < len(names):  # others may have taken the places of those that are due
+            waiting = statements.waiting(due, limit=PASS + 1, using=alias)
+        outcome.full = len(waiting) > PASS
+        waiting = [row for row in waiting[:PASS] if row.channel in due]
         if waiting:
-            outcome.full = len(waiting) == PASS
             _number_locked(due, held.epoch or history.epoch(), waiting, outcome)
             failpoints.hit("in_sequencer")
     return outcome
@@ -180,7 +179,7 @@ def _check_that_all_exist(names: Sequence[str], alias: str) -> None:
 
 
 def _pace(channel: str) -> float:
-    return registry.of(ChannelName.parse(channel)).pace
+    return registry.known(channel).pace
 
 
 def _due(rows: Iterable[Locked], outcome: Outcome) -> dict[str, Locked]:
@@ -188,12 +187,11 @@ def _due(rows: Iterable[Locked], outcome: Outcome) -> dict[str, Locked]:
     due = {}
     for row in rows:
         pace = _pace(row.name)
-        since = row.now - row.numbered_at if row.numbered_at else timedelta.max
         # In the future: the database's clock was set back.
-        if not pace or since >= timedelta(seconds=pace) or since < timedelta(0):
+        if not pace or row.since is None or not 0 <= row.since < pace:
             due[row.name] = row
         else:
-            outcome.later[row.name] = pace - since.total_seconds()
+            outcome.later[row.name] = pace - row.since
     return due
 
 
@@ -208,7 +206,7 @@ def _number_locked(due: Mapping[str, Locked], life: str, waiting: Sequence[Waiti
     dropped: dict[str, list[Waiting]] = {}
     for name, rows in of_channel.items():
         channel = due[name]
-        kept, lost = _survivors(registry.of(ChannelName.parse(name)), name, rows)
+        kept, lost = _survivors(registry.known(name), name, rows)
         losers += lost
         gone = set(lost)
         dropped[name] = [row for row in rows if row.pk in gone]
@@ -223,18 +221,18 @@ def _number_locked(due: Mapping[str, Locked], life: str, waiting: Sequence[Waiti
     statements.number(offsets, losers, {name: due[name].head for name in of_channel}, using=router.db_for_write(Event))
     numbered = {batch.channel: batch.events for batch in batches}
     for name in of_channel:
-        _tell_kind(ChannelName.parse(name), numbered.get(name, ()), dropped[name])
+        _tell_kind(name, numbered.get(name, ()), dropped[name])
     outcome.batches += batches
 
 
-def _tell_kind(name: ChannelName, numbered: Sequence[Travelling], dropped: Sequence[Waiting]) -> None:
+def _tell_kind(channel: str, numbered: Sequence[Travelling], dropped: Sequence[Waiting]) -> None:
     """Let the kind note in its own rows what was numbered; its failure is logged and must not keep the events from their readers."""
-    kind = registry.of(name)
+    kind = registry.known(channel)
     if type(kind).numbered is Kind.numbered:
         return
     try:
         with transaction.atomic(using=router.db_for_write(Event)):
-            kind.numbered(name.key, [*numbered, *map(history.as_event, dropped)])
+            kind.numbered(ChannelName.parse(channel).key, [*numbered, *map(history.as_event, dropped)])
     except (OperationalError, InternalError):  # a lock that was not to be had, or a transaction that sat too long: the relay does all of it
         raise
     except Exception:

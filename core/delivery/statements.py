@@ -36,12 +36,11 @@ class NewRow:
 
 @dataclass(slots=True)
 class Locked:
-    """A channel's row under our lock, and the database's clock."""
+    """A channel's row under our lock. `since`: seconds since it was last numbered, by the database's clock; None: never."""
 
     name: str
     head: int
-    numbered_at: datetime | None
-    now: datetime
+    since: float | None
 
 
 @dataclass(slots=True)
@@ -56,7 +55,7 @@ class Waiting:
     major: int | None
     minor: int
     data: str
-    created_at: datetime
+    at: float  # unix seconds
     offset: int | None = None
 
 
@@ -67,7 +66,7 @@ class Numbered(NamedTuple):
     type: str
     key: str
     data: str
-    created_at: datetime
+    at: float  # unix seconds
 
 
 class Held(NamedTuple):
@@ -101,12 +100,14 @@ def lock(names: Sequence[str], *, of: Collection[int] = (), skip_locked: bool, p
     `of`: only channels on which one of these events still waits. Raises OperationalError after `patience_ms` (Postgres).
     """
     connection = connections[using]
-    among, now = _among(using, "text"), "statement_timestamp()" if connection.vendor == "postgresql" else _SQLITE_NOW
-    which, parameters = f"name {among}", [_list(using, names)]
+    which, parameters = f"name {_among(using, 'text')}", [_list(using, names)]
     if of:
         which = f'name IN (SELECT channel FROM {_EVENT} WHERE id {_among(using, "bigint")} AND "offset" IS NULL)'
         parameters = [_list(using, of)]
-    rows: Statement = (f"SELECT name, head, numbered_at, {now} FROM {_CHANNEL} WHERE {which} ORDER BY name", parameters)
+    since = "extract(epoch FROM statement_timestamp() - numbered_at)::float8"
+    if connection.vendor != "postgresql":
+        since = "(julianday('now') - julianday(numbered_at)) * 86400.0"
+    rows: Statement = (f"SELECT name, head, {since} FROM {_CHANNEL} WHERE {which} ORDER BY name", parameters)
     before: list[Statement] = []
     if connection.vendor == "postgresql":
         before = [
@@ -117,7 +118,7 @@ def lock(names: Sequence[str], *, of: Collection[int] = (), skip_locked: bool, p
         rows = (rows[0] + " FOR NO KEY UPDATE" + (" SKIP LOCKED" if skip_locked else ""), parameters)
     locked, life, left = _together(using, [*before, rows, _LIFE, _waiting(names, limit, using)])[len(before) :]
     return Held(
-        [Locked(name, head, at and _when(at), _when(clock)) for name, head, at, clock in locked],
+        [Locked(*row) for row in locked],
         life[0][0] if life else "",
         [_left(row) for row in left],
     )
@@ -181,12 +182,12 @@ def between(spans: Collection[tuple[str, int, int]], *, using: str) -> Iterator[
             "FROM json_each(%s))"
         )
     sql = (
-        f'SELECT event.channel, event."offset", event.type, event.key, event.data, event.created_at FROM {given} AS given '
+        f'SELECT event.channel, event."offset", event.type, event.key, event.data, {_at(using, "event.")} FROM {given} AS given '
         f'JOIN {_EVENT} AS event ON event.channel = given.name AND event."offset" > given.low AND event."offset" <= given.high '
         'ORDER BY event.channel, event."offset"'
     )
     (rows,) = _together(using, [(sql, [wire.dump(list(spans))])])
-    return ((channel, Numbered(offset, type, key, data, _when(created_at))) for channel, offset, type, key, data, created_at in rows)
+    return ((channel, Numbered(offset, type, key, data, _seconds(at))) for channel, offset, type, key, data, at in rows)
 
 
 # --- the two dialects ---
@@ -196,7 +197,7 @@ _SQLITE_NOW = "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now')"
 
 def _waiting(names: Collection[str], limit: int, using: str) -> Statement:
     sql = (
-        f"SELECT id, channel, type, slot, key, major, minor, data, created_at FROM {_EVENT} "
+        f"SELECT id, channel, type, slot, key, major, minor, data, {_at(using)} FROM {_EVENT} "
         f'WHERE channel {_among(using, "text")} AND "offset" IS NULL ORDER BY id LIMIT {limit:d}'
     )
     return sql, [_list(using, names)]
@@ -218,15 +219,22 @@ def _pairs(pairs: Sequence[tuple[Any, int]], type: str, using: str) -> Statement
     return f"(SELECT column1 AS a, column2 AS b FROM (VALUES {values})) AS given", [part for pair in pairs for part in pair]
 
 
-def _when(moment: datetime | str) -> datetime:
-    """A moment as the databases' clients give it: SQLite's is text, or in UTC without saying so."""
+def _at(using: str, of: str = "") -> str:
+    """When an event was published, for `_seconds`: Postgres says it in unix seconds, which spares a datetime in Python for each."""
+    return f"extract(epoch FROM {of}created_at)::float8" if connections[using].vendor == "postgresql" else f"{of}created_at"
+
+
+def _seconds(moment: float | datetime | str) -> float:
+    """A moment in unix seconds: SQLite's is text or a datetime, in UTC without saying so."""
+    if isinstance(moment, float):
+        return moment
     read = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
 
 
 def _left(row: Sequence[Any]) -> Waiting:
-    pk, channel, type, slot, key, major, minor, data, created_at = row
-    return Waiting(pk, channel, type, slot, key, major, minor, data, _when(created_at))
+    pk, channel, type, slot, key, major, minor, data, at = row
+    return Waiting(pk, channel, type, slot, key, major, minor, data, _seconds(at))
 
 
 def _together(using: str, statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
