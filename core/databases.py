@@ -5,6 +5,7 @@ from django.db import DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 PATIENCE = 5  # seconds
+OURS = {"pool", "isolation_level", "server_side_binding", "assume_role"}  # options that Django reads, and not Postgres
 
 
 def unapplied_migrations() -> int:
@@ -34,6 +35,7 @@ def _reach_postgres() -> None:
     wanted = connection.settings_dict
     names = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
     given = {name: wanted[key] for name, key in names.items() if wanted.get(key)}
+    given |= {name: value for name, value in wanted["OPTIONS"].items() if name not in OURS}
     try:
         psycopg.connect(**given, connect_timeout=PATIENCE).close()
     except psycopg.Error as error:

@@ -13,7 +13,7 @@ from typing import Any
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, ValidationError
 from django.core.signals import got_request_exception
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
@@ -26,6 +26,7 @@ from core.delivery.payload import BadPayload
 from core.delivery.position import BadPosition
 from core.delivery.publishing import Unpublishable
 from core.ours import is_ours
+from core.unavailable import is_away, note
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +136,11 @@ def _saying(code: Code, *, field: str | None = None) -> Translation:
     return lambda error: Problem(code, str(error), field=field)
 
 
+def _away(error: Exception) -> Problem:
+    note(error)
+    return Problem(Code.UNAVAILABLE, "The database is busy or away. Nothing was stored; send it again.")
+
+
 def _logged(code: Code, detail: str) -> Translation:
     def translation(error: Exception) -> Problem:
         logger.warning("The database refused: %s", type(error).__name__)
@@ -158,8 +164,6 @@ _TRANSLATIONS: dict[type[Exception], Translation] = {
     Unpublishable: _saying(Code.INVALID),
     BadPayload: _saying(Code.INVALID),
     BadPosition: _saying(Code.INVALID, field="since"),
-    OperationalError: _logged(Code.UNAVAILABLE, "The database is busy or away. Nothing was stored; send it again."),
-    InterfaceError: _logged(Code.UNAVAILABLE, "The database is away. Nothing was stored; send it again."),
     DataError: _logged(Code.INVALID, "The database cannot store such a value."),
     OverflowError: _logged(Code.INVALID, "A number is too large."),
 }
@@ -174,6 +178,8 @@ def as_problem(error: Exception) -> Problem | None:
     """The Problem that an exception means, or None when it is a mistake of ours."""
     if isinstance(error, Problem):
         return error
+    if is_away(error):
+        return _away(error)
     for cls in type(error).__mro__:
         if cls in _TRANSLATIONS:
             return _TRANSLATIONS[cls](error)

@@ -23,6 +23,7 @@ from core import tallies
 from core.metrics import Counter
 from core.tallies import SharedCounter
 from core.tracing import ids, tracing
+from core.unavailable import is_away
 
 logger = logging.getLogger(__name__)
 
@@ -277,14 +278,40 @@ def _note_broker(*, reached: bool, why: str = "") -> None:
 def _run_here(wanted: Job) -> None:
     close_old_connections()
     try:
-        wanted.run()
+        ran = run_or_wait(wanted)
     except Exception:
         WOKEN.inc(outcome="broke")
         logger.exception("Job %s broke.", wanted.name)
     else:
-        WOKEN.inc(outcome="ran")
+        WOKEN.inc(outcome="ran" if ran else "broke")
     finally:
         close_old_connections()
+
+
+def run_or_wait(wanted: Job) -> bool:
+    """Run it. Where the database is away it is left to the next sweep, which the log says once an outage: False."""
+    try:
+        wanted.run()
+    except Exception as error:
+        if not is_away(error):
+            raise
+        _note_database(reached=False, why=" ".join(str(error).split())[:300])
+        return False
+    _note_database(reached=True)
+    return True
+
+
+_database_reached = True
+
+
+def _note_database(*, reached: bool, why: str = "") -> None:
+    global _database_reached
+    if reached != _database_reached:
+        _database_reached = reached
+        if reached:
+            logger.warning("Jobs find the database again.")
+        else:
+            logger.warning("Jobs wait, the database is busy or away: %s", why)
 
 
 class _Sweeper(threading.Thread):

@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "core.signins.in_use",
     "core.middleware.live_positions",
+    "core.unavailable.answers",
 ]
 
 ROOT_URLCONF = "core.urls"
@@ -83,12 +84,14 @@ TEMPLATES = [
 
 # Databases. SQLite: WAL, and every transaction takes the write lock at its start, so that two writers queue instead of failing.
 DATABASES = {"default": env.database("DATABASE_URL", file=DATA_DIR / "signalbox.sqlite3")}
+DATABASE_POOL = env.number("DATABASE_POOL", 16, least=1, most=1000)
+DATABASE_PATIENCE = env.number("DATABASE_PATIENCE", 10, least=1, most=3600)
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"] |= {
         "ENGINE": "core.sqlite3",
         "CONN_MAX_AGE": None,
         "OPTIONS": {
-            "timeout": 10,
+            "timeout": DATABASE_PATIENCE,
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
         },
@@ -98,7 +101,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     # A pooler between us and Postgres gives each transaction another session: nothing may outlive one, as a cursor on the server would.
     DATABASES["default"] |= {"DISABLE_SERVER_SIDE_CURSORS": True}
-    DATABASES["default"] |= {"CONN_MAX_AGE": 0, "OPTIONS": {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}}}
+    _pool = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": DATABASE_PATIENCE}
+    DATABASES["default"] |= {"CONN_MAX_AGE": 0, "OPTIONS": {**DATABASES["default"].get("OPTIONS", {}), "pool": _pool}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The channel layer: Redis or Valkey by pub/sub where there is one, else this process's memory.
@@ -219,12 +223,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "core.logs.LineFormatter"}, "json": {"()": "core.logs.JsonFormatter"}},
-    "filters": {"once_per_outage": {"()": "core.logs.OncePerOutage"}},
+    "filters": {"once_per_outage": {"()": "core.logs.OncePerOutage"}, "said_already": {"()": "core.unavailable.SaidAlready"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["said_already"]},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
         "daphne": {"level": "WARNING"},

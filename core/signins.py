@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_logged_out
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -85,8 +85,11 @@ def in_use(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Htt
         response = get_response(request)
         key = request.session.session_key
         if key and hasattr(request, "_cached_user") and request.user.is_authenticated and _due(noted, key, now=timezone.now()):
-            # Only where the row still is: a session that was ended meanwhile does not come back to the list.
-            SignIn.objects.filter(session_key=key).update(last_seen=noted[key])
+            try:
+                # Only where the row still is: a session that was ended meanwhile does not come back to the list.
+                SignIn.objects.filter(session_key=key).update(last_seen=noted[key])
+            except OperationalError:
+                noted.pop(key, None)  # what was done is done: the answer must not fail for a note, and the next one tries again
         return response
 
     return middleware

@@ -6,6 +6,7 @@ from django.urls import include, path, re_path
 from core import errors, health, living, person_pages, views
 from core.api import api
 
+handler500 = "core.unavailable.broke"
 urlpatterns = [
     path("", views.home_page, name="home"),
     path("accounts/", include("core.account_urls")),

@@ -1,6 +1,7 @@
 """Jobs: woken after the commit, by a thread that nobody waits for; lost by nobody when the broker is dead."""
 
 import json
+import logging
 import os
 import signal
 import threading
@@ -8,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from core import jobs
 
@@ -215,3 +216,27 @@ def test_a_dead_broker_keeps_nobody_waiting(broker: Any, answers: bool, unused_t
             assert jobs.wait_until_idle(30)
     assert jobs.WOKEN.value(outcome="unsent") == unsent + 3
     assert [record.levelname for record in caplog.records if record.name == "core.jobs"] in (["WARNING"], [])
+
+
+def test_a_database_that_is_away_is_said_once_an_outage_and_not_by_a_traceback(caplog: pytest.LogCaptureFixture):
+    fails = [OperationalError("away")]
+
+    def work() -> None:
+        if fails:
+            raise fails[0]
+
+    job = jobs.Job("late", work)
+    with caplog.at_level(logging.WARNING, "core.jobs"):
+        assert [jobs.run_or_wait(job), jobs.run_or_wait(job)] == [False, False]
+        fails.clear()
+        assert [jobs.run_or_wait(job), jobs.run_or_wait(job)] == [True, True]
+    said = [(record.getMessage(), record.exc_info) for record in caplog.records]
+    assert said == [("Jobs wait, the database is busy or away: away", None), ("Jobs find the database again.", None)]
+
+
+def test_any_other_error_of_a_job_is_its_own():
+    def work() -> None:
+        raise OperationalError("no such table: x")
+
+    with pytest.raises(OperationalError, match="no such table"):
+        jobs.run_or_wait(jobs.Job("broken", work))

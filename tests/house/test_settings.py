@@ -176,6 +176,14 @@ def test_the_address_of_the_site_is_enough_to_be_let_in(tmp_path: Path, monkeypa
     assert validate_host(host, read["ALLOWED_HOSTS"])
 
 
+def test_what_follows_the_address_of_a_database_reaches_it_beside_our_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    given = {"DATABASE_URL": "postgres://u@db/n?sslmode=require&application_name=sb", "DATABASE_POOL": "3", "DATABASE_PATIENCE": "2"}
+    for name, value in {"DATA_DIR": str(tmp_path), **given}.items():
+        monkeypatch.setenv(name, value)
+    options = runpy.run_path(str(ROOT / "core/settings.py"))["DATABASES"]["default"]["OPTIONS"]
+    assert options == {"sslmode": "require", "application_name": "sb", "pool": {"min_size": 1, "max_size": 3, "timeout": 2}}
+
+
 def test_every_variable_is_documented_and_every_documented_one_is_read():
     read = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", (ROOT / "core/settings.py").read_text()))
     rows = [line.split("|")[1] for line in (ROOT / "docs/settings.md").read_text().splitlines() if line.startswith("| `")]

@@ -18,7 +18,7 @@ def _task(job: jobs.Job) -> Task:
     def run(self: Task) -> None:
         telling.tell(self.request.hostname or "", job.name)
         with tracing(request=getattr(self.request, jobs.WOKEN_BY, None) or ""):
-            job.run()
+            jobs.run_or_wait(job)
         telling.tell(self.request.hostname or "", job.name)
 
     run.__doc__ = job.function.__doc__
