@@ -63,7 +63,8 @@ def notify(
     meant = audiences.resolve(audience)
     people = list(meant.people().order_by("pk").values_list("pk", flat=True)[: MAX_RECIPIENTS + 1])
     if len(people) > MAX_RECIPIENTS:
-        raise TooLarge(f"notify() tells at most {MAX_RECIPIENTS} people; use broadcast() for more.", field="audience")
+        words = f"A notification tells at most {MAX_RECIPIENTS} people at once. Send a broadcast: broadcast(), or POST /api/v1/broadcasts."
+        raise TooLarge(words, field="audience")
     if not people:
         return Sent(0, 0)
     with transaction.atomic():

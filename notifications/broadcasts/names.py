@@ -1,8 +1,11 @@
-"""A CSV file of user names as an audience. Every line must name somebody, once; what is wrong is said with its line."""
+"""A CSV file of user names as an audience. Every line must name somebody, once; what is wrong is said with its line.
+
+Nothing in it is reckoned out: `+bob` and `@bob` are people where people are called so, and a formula is nobody's name.
+"""
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -15,7 +18,7 @@ BYTES = 1_000_000
 SHOWN = 5  # of what is wrong
 LENGTH = 254
 HEADERS = {"username", "user name", "user", "name"}
-_FORMULA = ("=", "+", "-", "@", "\t")
+_FORMULA = ("=", "+", "-", "@")  # blanks and tabs around a name are left out before
 
 
 def read(file: Any) -> Audience:
@@ -28,12 +31,19 @@ def read(file: Any) -> Audience:
     model = get_user_model()
     found = model._default_manager.filter(**{f"{model.USERNAME_FIELD}__in": list(lines)}, is_active=True)
     keys = {name: str(key) for name, key in found.values_list(model.USERNAME_FIELD, "pk")}
-    unknown = [f"{name} (line {line})" for name, line in lines.items() if name not in keys]
-    if unknown:
-        rest = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
-        raise _bad(f"There is no active user {', '.join(unknown[:SHOWN])}{rest}.")
+    _all_known({name: line for name, line in lines.items() if name not in keys})
     named = " ".join("".join(one for one in str(file.name) if one.isprintable()).split())[-60:]
     return Audience(users=tuple(keys[name] for name in lines), shown=(f"{len(keys)} people of {named}",))
+
+
+def _all_known(unknown: Mapping[str, int]) -> None:
+    formula = next((name for name in unknown if name.startswith(_FORMULA)), None)
+    if formula is not None:
+        raise _bad(f"Line {unknown[formula]} looks like a formula: {formula[:20]!r}. A file holds user names and nothing else.")
+    if unknown:
+        named = ", ".join(f"{name} (line {line})" for name, line in list(unknown.items())[:SHOWN])
+        rest = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+        raise _bad(f"There is no active user {named}{rest}.")
 
 
 def _text(content: bytes) -> str:
@@ -72,8 +82,6 @@ def _names(text: str) -> Iterator[tuple[str, int]]:
 def _check(name: str, line: int, seen: dict[str, int]) -> None:
     if not name:
         raise _bad(f"Line {line} names nobody.")
-    if name.startswith(_FORMULA):
-        raise _bad(f"Line {line} looks like a formula: {name[:20]!r}. A file holds user names and nothing else.")
     if len(name) > LENGTH or not name.isprintable():
         raise _bad(f"Line {line} is no user name.")
     if name in seen:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from core import rates
 from core.tokens import make_token, revoke
+from notifications.actions.sending import MAX_RECIPIENTS
 from notifications.models import Broadcast, InboxItem, Notification, Priority
 from tests.core.conftest import Api
 from tests.notifications.conftest import titles
@@ -283,3 +284,16 @@ def test_a_refusal_leaves_no_half_of_anything(alice: Any, bob: Any, api_of: ApiO
     assert plain(api_of(alice), "ops,nobody", "x").status_code == 404
     assert not InboxItem.objects.exists()
     assert connection.in_atomic_block  # the test's own transaction, not one that a request left
+
+
+def test_more_people_than_one_notification_tells_are_refused_with_what_would_do(alice: Any, api_of: ApiOf) -> None:
+    names = [f"u{n}" for n in range(MAX_RECIPIENTS)]
+    User.objects.bulk_create(User(username=name) for name in names)
+    api = api_of(alice)
+    for answer in (plain(api, "all", "x"), api.post("notifications", {"audience": "all", "title": "x"})):
+        found = problem(answer, 422, "invalid")
+        assert found["field"] == "audience"
+        assert found["detail"].startswith("A notification tells at most 10000 people") and "POST /api/v1/broadcasts" in found["detail"]
+    listed = problem(api.post("notifications", {"audience": names, "title": "x"}), 422, "invalid")
+    assert listed["detail"] == "An audience is at most 1000 words; a group would do."
+    assert api.post("broadcasts", {"audience": "all", "title": "x"}).status_code == 202

@@ -48,6 +48,9 @@ def test_a_file_names_people_in_its_first_column_or_in_the_one_that_says_so(alic
         ("bob\ncharlie\nbob\n", "Line 3 names bob, who stands in line 1 already"),
         ("bob\n=HYPERLINK(1)\n", "Line 2 looks like a formula"),
         ("@SUM(1)\n", "Line 1 looks like a formula"),
+        ("bob\n+1+1\n", "Line 2 looks like a formula"),
+        ("bob\n-1\nnobody-1\n", "Line 2 looks like a formula"),
+        ('bob,x\n"\t=1+1",x\n', "Line 2 looks like a formula: '=1+1'"),
         ("username\nbob\n\u202ebob\n", "Line 3 is no user name"),
         ("bob\n,x\n", "Line 2 names nobody"),
         ("bob\n" + "x" * 200_000 + "\n", "Line 2"),
@@ -63,6 +66,12 @@ def test_what_is_wrong_with_a_file_is_said_with_its_line(bob: Any, charlie: Any,
         names.read(file(content))
     assert words in str(caught.value)
     assert caught.value.field == "file"
+
+
+def test_who_is_called_like_a_formula_is_a_person_and_blanks_around_a_name_do_not_count(django_user_model: Any) -> None:
+    for name in ("+49", "-x", "@ann"):
+        django_user_model.objects.create_user(name)
+    assert names.read(file('+49,a\n"\t-x ",b\n@ann,c\n')).people().count() == 3
 
 
 def test_the_console_counts_and_sends_to_a_file_and_to_names_beside_it(
