@@ -59,6 +59,11 @@ class Tile:
         return f"{self.base or f'/dashboards/{self.board}'}/{self.widget.slug}"
 
     @property
+    def lasting(self) -> str:
+        """Where an open page asks for it: no renaming, of the board or of the widget, changes that."""
+        return f"{self.base or f'/dashboards/{self.widget.dashboard_id}'}/{self.widget.pk}"
+
+    @property
     def has_table(self) -> bool:
         """Whether its title leads to its values as a table."""
         return bool(self.lines) and not self.is_example

@@ -22,7 +22,7 @@ class Mini:
 
     @property
     def refetch(self) -> str:
-        return f"/dashboards/{self.dashboard.slug}/mini/"
+        return f"/dashboards/{self.dashboard.pk}/mini/"
 
 
 def tile(request: HttpRequest) -> home.Tile | None:

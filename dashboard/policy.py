@@ -42,6 +42,11 @@ def _level(person: _Person, board: _Board, role: int) -> int:
     return max(role, 0 if board.access == Access.ROLES else Role.Level.VIEW)
 
 
+def at_address(name: str) -> Q:
+    """Which board or widget an address means: by its primary key, which open pages ask by and no renaming changes, or by its slug."""
+    return Q(pk=int(name)) if name.isascii() and name.isdigit() and len(name) < 19 else Q(slug=name)
+
+
 # --- one person ---
 
 
@@ -66,16 +71,16 @@ def visible_dashboards(user: Any) -> QuerySet[Dashboard]:
 
 
 def dashboard_for_reader(user: Any, slug: str) -> Dashboard:
-    """The board, if this user may see it. Raises Http404 otherwise."""
-    dashboard = Dashboard.objects.filter(slug=slug).first()
+    """The board of this slug or primary key, if this user may see it. Raises Http404 otherwise."""
+    dashboard = Dashboard.objects.filter(at_address(slug)).first()
     if dashboard is None or not level_of(user, dashboard):
         raise Http404
     return dashboard
 
 
 def widget_for_reader(user: Any, dashboard: str, slug: str) -> Widget:
-    """The widget, if this user may see its board. Raises Http404 otherwise."""
-    widget = dashboard_for_reader(user, dashboard).widgets.filter(slug=slug).select_related("dashboard").first()
+    """The widget, if this user may see its board; both by slug or primary key. Raises Http404 otherwise."""
+    widget = dashboard_for_reader(user, dashboard).widgets.filter(at_address(slug)).select_related("dashboard").first()
     if widget is None:
         raise Http404
     return widget

@@ -68,7 +68,7 @@ def export(request: HttpRequest, token: str, widget: str) -> HttpResponseBase:
 
 
 def _widget(token: str, slug: str) -> Widget:
-    found = policy.link_for_guest(token).dashboard.widgets.filter(slug=slug).select_related("dashboard").first()
+    found = policy.link_for_guest(token).dashboard.widgets.filter(policy.at_address(slug)).select_related("dashboard").first()
     if found is None:
         raise Http404
     return found

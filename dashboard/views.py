@@ -81,7 +81,7 @@ def _watching(request: HttpRequest, dashboard: Dashboard) -> dict[str, Any] | No
     channel = f"presence:dashboard.{dashboard.pk}"
     request.live.read(channel)  # type: ignore[attr-defined]
     people = [{"name": who, "id": presence.face_id(who), "letter": who[:1].upper()} for who in presence.people(dashboard.channel)]
-    return {"channel": channel, "refetch": f"/dashboards/{dashboard.slug}/watching/", "people": people}
+    return {"channel": channel, "refetch": f"/dashboards/{dashboard.pk}/watching/", "people": people}
 
 
 @cache
@@ -116,7 +116,7 @@ def _live_board(request: HttpRequest, slug: str) -> boards.Board:
 
 
 def _region(shown: boards.Board) -> dict[str, Any]:
-    return {"board": shown, "refetch": f"/dashboards/{shown.dashboard.slug}/board/"}
+    return {"board": shown, "refetch": f"/dashboards/{shown.dashboard.pk}/board/"}
 
 
 @never_cache
@@ -132,7 +132,7 @@ def live_tile(request: HttpRequest, widget: Widget) -> dict[str, Any]:
     channel = f"dashboard:{widget.dashboard_id}"
     request.live.read(channel)  # type: ignore[attr-defined]
     (tile,) = boards.tiles(Widget.objects.filter(pk=widget.pk).select_related("dashboard"), now=timezone.now())
-    return {"request": request, "channel": channel, "tile": tile, "refetch": f"{tile.page}/tile/"}
+    return {"request": request, "channel": channel, "tile": tile, "refetch": f"{tile.lasting}/tile/"}
 
 
 @never_cache

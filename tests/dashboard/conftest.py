@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from core import jobs
+from core.delivery.channel import Event
 from core.delivery.hub import hub
+from core.delivery.sequencer import sequence
 from core.tokens import make_token
 from dashboard.actions import save_dashboard, save_widget
+from dashboard.kinds import DashboardKind
 from dashboard.models import Dashboard, Role, Widget
 from tests.dashboard.page import Page
 
@@ -83,6 +87,23 @@ def signed_in() -> Callable[[Any], Client]:
 def page(owner: Any, signed_in: Callable[[Any], Client]) -> Callable[[str], Page]:
     """Opens a page of the owner's."""
     return lambda address: Page(signed_in(owner), address)
+
+
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every page is rendered at one moment, and numbering waits for nothing."""
+    monkeypatch.setattr(timezone, "now", lambda: at(600))
+    monkeypatch.setattr(DashboardKind, "pace", 0.0)
+
+
+@pytest.fixture
+def numbered(board: Dashboard) -> Callable[[], list[Event]]:
+    """Numbers what was published since the last call."""
+
+    def number() -> list[Event]:
+        return [event for batch in sequence([board.channel]).batches for event in batch.events]
+
+    return number
 
 
 @pytest.fixture

@@ -21,6 +21,10 @@ from dashboard.kinds import DashboardKind
 from dashboard.models import Dashboard, Widget
 from tests.dashboard.page import Page
 
+KINDS = {
+    "queue": "stat", "load": "timeseries", "events": "feed", "disk": "gauge", "workers": "bars",
+    "import": "progress", "hosts": "table", "services": "status", "note": "text",
+}  # fmt: skip
 START = timezone.now().timestamp() - 600
 
 
@@ -28,7 +32,7 @@ def main() -> None:
     DashboardKind.pace = 0.0
     user = get_user_model().objects.create_user("olga")
     board = save_dashboard(Dashboard(slug="ops", title="Ops", owner=user))
-    for slug, kind in (("queue", "stat"), ("load", "timeseries"), ("events", "feed")):
+    for slug, kind in KINDS.items():
         save_widget(Widget(dashboard=board, slug=slug, kind=kind, title=slug))
     for value in range(5):
         _record_all(value, value)
@@ -42,6 +46,12 @@ def main() -> None:
 def _record_all(second: float, value: float) -> None:
     record("ops/queue", value, START + second)
     record("ops/load", value, START + second, series="cpu")
+    record("ops/disk", value, START + second)
+    record("ops/workers", value, START + second, series="mail")
+    record("ops/import", value, START + second)
+    record("ops/hosts", {"CPU": value}, START + second, series="web-1")
+    record("ops/services", "down" if value > 50 else "up", START + second, series="search")
+    record("ops/note", f"*{value}*", START + second)
     post_feed("ops/events", f"entry {value}", at=START + second)
 
 
@@ -88,7 +98,7 @@ def _storm() -> None:
         dice = random.Random(seed)
 
         def write() -> None:
-            for _ in range(15):
+            for _ in range(6):
                 with transaction.atomic():
                     for _ in range(dice.choice([1, 1, 3])):
                         _record_all(30 + dice.random() * 40, dice.randint(0, 100))

@@ -105,6 +105,8 @@ class Page:
         kind = registry.of(self.channel)
         news = [event for event in events if event.offset > self.offset]
         for event in news:
+            if event.offset <= self.offset:
+                continue  # the region was taken anew on the way, and has it
             fragment = kind.render(event, self.channel.split(":")[1])
             assert len(fragment) < 65536
             self._swap(parsed(fragment))
@@ -171,13 +173,17 @@ class Chart:
     """What charts.js keeps of one chart."""
 
     def __init__(self, page: Page, node: Node) -> None:
-        self.page, self.url = page, node.attributes["data-points-url"]
+        self.page, self.url, self.is_missing = page, node.attributes["data-points-url"], False
         self.points: dict[str, dict[float, float]] = {}
         self.take(node)
 
     def take(self, node: Node) -> None:
+        self.range = float(node.attributes["data-range"])
         if points := json.loads(node.attributes["data-points"]):
             self.merge(points["series"])
+        tile = self.page.tile(int(node.id.split("-")[1]))
+        for news in tile.having("data-new") if tile else ():
+            self.push(news.attributes["data-series"], json.loads(news.attributes["data-new"]))
 
     def push(self, name: str, news: dict[str, Any]) -> None:
         last = max(self.points.get(name, ()), default=float("-inf"))
@@ -188,11 +194,32 @@ class Chart:
     def fetch(self) -> None:
         self.page.fetches += 1
         answer = self.page.client.get(self.url, {"from": "946684800", "to": "1e10", "width": "4000"})
-        self.merge(answer.json()["series"])
+        # Of a widget that is gone there is nothing to be had; its tile goes with one of the next events.
+        self.is_missing = answer.status_code == 404
+        if not self.is_missing:
+            self.merge(answer.json()["series"])
 
     def merge(self, series: dict[str, list[list[float]]]) -> None:
         for name, points in series.items():
             self.points.setdefault(name, {}).update(map(tuple, points))
 
     def drawn(self) -> dict[str, list[tuple[float, float]]]:
-        return {name: sorted(points.items()) for name, points in self.points.items() if points}
+        """What lies in its range, which ends with the newest of all points."""
+        assert not self.is_missing, f"{self.url} answers 404"
+        first = max((at for points in self.points.values() for at in points), default=0.0) - self.range
+        inside = {name: sorted(point for point in points.items() if point[0] >= first) for name, points in self.points.items()}
+        return {name: points for name, points in inside.items() if points}
+
+
+def compacted(events: Sequence[Event]) -> list[Event]:
+    """What of these a reader is told who was away: the newest of each (slot, key), in order."""
+    kind: Any = registry.kinds["dashboard"]
+    newest = {(kind.type(event.type).slot, event.key): event for event in events}
+    return sorted(newest.values(), key=lambda event: event.offset)
+
+
+def assert_follows(page: Page, fresh: Page) -> None:
+    """Whoever looks at these two sees the same."""
+    (text, charts), (now, charts_now) = page.shown(), fresh.shown()
+    assert text == now, f"\n{text}\n\n{now}"
+    assert charts == charts_now, f"\n{charts}\n\n{charts_now}"

@@ -1,14 +1,12 @@
 """A page rendered earlier and the events since are a page rendered now, for each kind of widget and whatever comes in what order."""
 
-import random
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.test import Client
 
 from core.delivery.channel import Event, registry
-from core.delivery.sequencer import sequence
 from dashboard.actions import (
     NewValue,
     Place,
@@ -20,35 +18,11 @@ from dashboard.actions import (
     save_dashboard,
     save_widget,
 )
-from dashboard.kinds import DashboardKind
-from dashboard.models import Dashboard, Sample, Widget
+from dashboard.models import Dashboard, Widget
 from tests.dashboard.conftest import at
-from tests.dashboard.page import Page
+from tests.dashboard.page import Page, assert_follows
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every page is rendered at one moment, and numbering waits for nothing."""
-    monkeypatch.setattr(timezone, "now", lambda: at(600))
-    monkeypatch.setattr(DashboardKind, "pace", 0.0)
-
-
-@pytest.fixture
-def numbered(board: Dashboard) -> Callable[[], list[Event]]:
-    """Numbers what was published since the last call."""
-
-    def number() -> list[Event]:
-        return [event for batch in sequence([board.channel]).batches for event in batch.events]
-
-    return number
-
-
-def assert_follows(page: Page, fresh: Page) -> None:
-    (text, charts), (now, charts_now) = page.shown(), fresh.shown()
-    assert text == now
-    assert charts == charts_now
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("frozen")]
 
 
 def test_a_stat_follows(stat: Widget, page: Callable[[str], Page], numbered: Callable[[], list[Event]]) -> None:
@@ -288,59 +262,23 @@ def test_a_page_with_one_tile_leaves_the_others_alone(
         assert_follows(opened, page(address))
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_whatever_happens_every_open_page_ends_as_a_page_rendered_now(
-    seed: int, board: Dashboard, stat: Widget, chart: Widget, feed: Widget, page: Callable[[str], Page], numbered: Callable[[], list[Event]]
+def test_an_open_page_follows_a_board_and_a_widget_to_their_new_addresses(
+    board: Dashboard, chart: Widget, page: Callable[[str], Page], numbered: Callable[[], list[Event]]
 ) -> None:
-    dice = random.Random(seed)
-    opened = [page("/dashboards/ops/")]
-    seen: list[list[Event]] = [[]]
-    clock = 100.0
-    for step in range(60):
-        clock += dice.random() * 4
-        _anything(dice, clock, step, stat=stat, chart=chart, feed=feed)
-        if dice.random() < 0.4:
-            events = numbered()
-            for pending in seen:
-                pending += events
-        if dice.random() < 0.1:
-            opened.append(page("/dashboards/ops/"))
-            seen.append([])
-        for which, pending in zip(opened, seen, strict=True):
-            if dice.random() < 0.3:
-                which.apply(_compacted(pending))
-                pending.clear()
-    last = numbered()
-    fresh = page("/dashboards/ops/")
-    for which, pending in zip(opened, seen, strict=True):
-        which.apply(_compacted([*pending, *last]))
-        assert_follows(which, fresh)
-    assert Sample.objects.count() > 20
+    opened = page("/dashboards/ops/")
+    board.slug, chart.slug = "operations", "cpu"
+    save_dashboard(board)
+    save_widget(chart)
+    record_many([NewValue(chart, number, at(number), "cpu") for number in range(40)], now=at(600))
+    opened.apply(numbered())
+    assert "/dashboards/operations/cpu/table/" in opened.region.written()
+    assert_follows(opened, page("/dashboards/operations/"))
 
 
-def _anything(dice: random.Random, clock: float, step: int, *, stat: Widget, chart: Widget, feed: Widget) -> None:
-    late = clock - dice.choice([0, 0, 0, 0.5, 3, 20, 90])
-    value = round(dice.uniform(-50, 500), dice.choice([0, 2]))
-    match dice.choice(["stat", "stat", "stat", "chart", "chart", "list", "feed", "same", "config"]):
-        case "stat":
-            record(stat, value, at(late), now=at(600))
-        case "chart":
-            record(chart, value, at(late), series=dice.choice(["cpu", "memory", "load"]), now=at(600))
-        case "list":
-            times = [clock - dice.random() * 60 for _ in range(dice.choice([2, 40]))]
-            record_many([NewValue(widget, value + moment, at(moment)) for widget in (stat, chart) for moment in times], now=at(600))
-        case "feed":
-            post_feed(feed, f"entry {step}", at=at(int(late)), now=at(600))
-        case "same" if Sample.objects.filter(series__widget=stat).exists():
-            some = dice.choice(list(Sample.objects.filter(series__widget=stat).values_list("at", flat=True)))
-            record(stat, value, some / 1_000_000, now=at(600))
-        case "config":
-            stat.config = {"unit": dice.choice(["jobs", "tasks", ""]), "against": dice.choice([0, 30, 600])}
-            save_widget(stat)
-
-
-def _compacted(events: list[Event]) -> list[Event]:
-    """What of these a reader is told who was away: the newest of each (slot, key), in order."""
-    kind: Any = registry.kinds["dashboard"]
-    newest = {(kind.type(event.type).slot, event.key): event for event in events}
-    return sorted(newest.values(), key=lambda event: event.offset)
+@pytest.mark.parametrize("rest", ["", "board/", "watching/", "mini/", "load/points/", "load/tile/"])
+def test_a_board_is_asked_for_by_its_number_too_and_by_the_same_people(
+    rest: str, board: Dashboard, chart: Widget, signed_in: Callable[[Any], Client], owner: Any, bob: Any, charlie: Any
+) -> None:
+    address = f"/dashboards/{board.pk}/{rest.replace('load', str(chart.pk))}"
+    assert [signed_in(who).get(address).status_code for who in (owner, bob, charlie, None)] == [200, 200, 404, 404]
+    assert signed_in(owner).get(address.replace(str(board.pk), str(2**64))).status_code == 404

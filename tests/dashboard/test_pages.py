@@ -173,7 +173,7 @@ def test_a_chart_comes_with_its_history(chart: Widget, owner: Any, signed_in: Si
     record_many([NewValue(chart, 5, None, name) for name in ("cpu", "memory")])
     text = signed_in(owner).get("/dashboards/ops/").content.decode()
     assert "data-chart" in text
-    assert "/dashboards/ops/load/points/" in text
+    assert f"/dashboards/{chart.dashboard_id}/{chart.pk}/points/" in text
     assert 'aria-label="Load: cpu, memory, last 15 min"' in text
 
 
@@ -290,7 +290,7 @@ def test_a_widget_stands_live_on_any_page(stat: Widget, owner: Any, charlie: Any
         return Template('{% load dashboards %}{% live_widget "ops/queue" %}').render(Context({"request": request}))
 
     assert f'data-channel="dashboard:{stat.dashboard_id}"' in shown(owner)
-    assert 'data-refetch="/dashboards/ops/queue/tile/"' in shown(owner)
+    assert f'data-refetch="/dashboards/{stat.dashboard_id}/{stat.pk}/tile/"' in shown(owner)
     assert shown(charlie).strip() == ""
 
 

@@ -11,7 +11,7 @@
          <span class="ranges" data-ranges><button type="button" data-seconds="300">5m</button> ... 900 3600 86400 2592000</span>   (optional)
        </header>
        <div class="chart" id="w-12-chart" data-chart hx-morph-skip-children role="img" aria-label="CPU, percent, last 15 minutes"
-            data-points-url="/dashboards/ops/12/points/"
+            data-points-url="/dashboards/7/12/points/"
             data-series='[{"name": "cpu", "label": "CPU", "color": 1}, ...]'      color: 1-6, a --series-n variable; "area": true fills
             data-range="900"                                                      seconds shown
             data-unit="%" data-decimals="1" data-min="0" data-max="100"           all optional; min and max are soft ends of the scale
@@ -80,6 +80,7 @@ const colours = new Map(); // variable -> colour, until the theme changes
 
 class Chart {
   points = new Map(); // series name -> points
+  heard = new Map(); // series name -> the news taken in last
   hidden = new Set();
   step = 0; // seconds of one bucket of what we hold
   wanted = null; // the span to fetch next
@@ -109,7 +110,6 @@ class Chart {
 
   /** What was not heard of for some time shows the range up to its newest value; the page brings the range up to now. */
   last() {
-    for (const element of this.tile.querySelectorAll("i[data-series][data-new]")) this.push(element.dataset.series, JSON.parse(element.dataset.new));
     const { from, to } = this.brought ?? {};
     if (to - this.end > this.range / 50) this.want({ from: this.end - this.range, to: Math.min(from, this.end) });
   }
@@ -122,7 +122,16 @@ class Chart {
     const shape = [series, unit, decimals, min, max, thresholds, stack].join();
     if (shape !== this.shape) this.shaped((this.shape = shape));
     if (points && points !== this.seen) this.absorb(JSON.parse((this.seen = points)));
+    // The newest values may lie outside of what the page brought along: before its range, or a little ahead of its clock.
+    this.tile.querySelectorAll("i[data-series][data-new]").forEach((element) => this.hear(element.dataset));
     this.press();
+  }
+
+  /** Take the news of a series in, once. */
+  hear({ series, new: news }) {
+    if (this.heard.get(series) === news) return;
+    this.heard.set(series, news);
+    this.push(series, JSON.parse(news));
   }
 
   /** Take an ANSWER in; `whole`: it is all there is to show. */
@@ -401,7 +410,7 @@ function news(id) {
   const element = document.getElementById(id);
   const chart = element && chartOf(element);
   if (!chart) return;
-  if (element.dataset.new) chart.push(element.dataset.series, JSON.parse(element.dataset.new));
+  if (element.dataset.new) chart.hear(element.dataset);
   if (element.dataset.changed) chart.changed(JSON.parse(element.dataset.changed));
 }
 
