@@ -188,9 +188,3 @@ def test_every_variable_is_documented_and_every_documented_one_is_read():
     read = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", (ROOT / "core/settings.py").read_text()))
     rows = [line.split("|")[1] for line in (ROOT / "docs/settings.md").read_text().splitlines() if line.startswith("| `")]
     assert sorted(re.findall(r"[A-Z_]{4,}", " ".join(rows))) == sorted(read), "each once"
-
-
-def test_the_example_of_a_compose_environment_names_what_compose_reads():
-    compose = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "compose.yaml").read_text()))
-    example = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
-    assert example == compose

@@ -19,17 +19,20 @@ from tests.support import machine
 from tests.support.certificates import certify
 from tests.support.servers import ROOT, Process, Web, accepts, clean_environment, free_port, wait_until
 
-_VARIABLE = re.compile(r"\$\{(\w+)(?:(:-|:\?)([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{(\w+)(?:(:-|:\?)((?:[^{}]|\{[^{}]*\})*))?\}")
 
 
 def read(text: str, given: Mapping[str, str]) -> dict[str, Any]:
-    """The file as Compose reads it with these variables. Raises KeyError with the file's own words where one must be set and is not."""
+    """The file as Compose reads it where these variables stand in `.env`, which `env_file` hands on to containers too.
+
+    Raises KeyError with the file's own words where one must be set and is not.
+    """
 
     def value(match: re.Match[str]) -> str:
         name, how, rest = match.groups()
         if how == ":?" and not given.get(name):
             raise KeyError(rest)
-        return given.get(name) or (rest if how == ":-" else "")
+        return given.get(name) or (str(filled_in(rest)) if how == ":-" else "")
 
     def filled_in(part: Any) -> Any:
         if isinstance(part, dict):
@@ -38,7 +41,12 @@ def read(text: str, given: Mapping[str, str]) -> dict[str, Any]:
             return [filled_in(one) for one in part]
         return _VARIABLE.sub(value, part) if isinstance(part, str) else part
 
-    return dict(filled_in(yaml.safe_load(text)))
+    stack = dict(filled_in(yaml.safe_load(text)))
+    for service in stack["services"].values():
+        if service.get("env_file"):
+            assert service["env_file"] == [{"path": ".env", "required": False}]
+            service["environment"] = {**given, **service["environment"]}
+    return stack
 
 
 @dataclass
