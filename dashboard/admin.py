@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from core.admin_forms import Careful, NoTwins
 from dashboard import actions, widgets
 from dashboard.alerts import actions as alerts
 from dashboard.models import AlertRule, Dashboard, Favourite, Role, Series, ShareLink, Source, Widget
@@ -19,14 +20,15 @@ else:
     ModelForm, ModelAdmin, TabularInline = forms.ModelForm, admin.ModelAdmin, admin.TabularInline
 
 
-class RoleInline(TabularInline):
+class RoleInline(Careful, TabularInline):
     model = Role
+    formset = NoTwins
     extra = 0
     autocomplete_fields = ["user", "group"]
 
 
 @admin.register(Dashboard)
-class DashboardAdmin(ModelAdmin):
+class DashboardAdmin(Careful, ModelAdmin):
     list_display = ["title", "slug", "access", "owner"]
     list_filter = ["access"]
     search_fields = ["title", "slug"]
@@ -49,7 +51,7 @@ class WidgetForm(ModelForm):
 
 
 @admin.register(Widget)
-class WidgetAdmin(ModelAdmin):
+class WidgetAdmin(Careful, ModelAdmin):
     form = WidgetForm
     list_display = ["title", "dashboard", "slug", "kind", "order", "state"]
     list_filter = ["dashboard", "kind", "state"]
@@ -75,7 +77,7 @@ class SeriesAdmin(ModelAdmin):
 
 
 @admin.register(AlertRule)
-class AlertRuleAdmin(ModelAdmin):
+class AlertRuleAdmin(Careful, ModelAdmin):
     list_display = ["name", "widget", "condition", "state", "enabled"]
     list_filter = ["state", "enabled"]
     readonly_fields = ["state", "since", "judged", "value", "line", "fired", "due_at", "told", "acknowledged_by", "acknowledged_at"]
@@ -85,7 +87,7 @@ class AlertRuleAdmin(ModelAdmin):
 
 
 @admin.register(Source)
-class SourceAdmin(ModelAdmin):
+class SourceAdmin(Careful, ModelAdmin):
     list_display = ["widget", "kind", "due_at", "failures"]
     list_filter = ["kind"]
     readonly_fields = ["subject", "due_at", "failures"]
