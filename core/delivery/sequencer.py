@@ -149,7 +149,6 @@ def _pass(alias: str, names: Sequence[str], of: Collection[int], *, skip_locked:
         waiting = [row for row in waiting[:PASS] if row.channel in due]
         if waiting:
             _number_locked(due, held.epoch or history.epoch(), waiting, outcome)
-            failpoints.hit("in_sequencer")
     return outcome
 
 
@@ -218,9 +217,12 @@ def _number_locked(due: Mapping[str, Locked], life: str, waiting: Sequence[Waiti
         if kept:
             span = Range(life, start, channel.head)
             batches.append(Batch(name, span, tuple(history.as_event(row) for row in kept)))
-    statements.number(offsets, losers, {name: due[name].head for name in of_channel}, using=router.db_for_write(Event))
+    failpoints.hit("in_sequencer")
+    told = [name for name in of_channel if type(registry.known(name)).numbered is not Kind.numbered]
+    heads = {name: due[name].head for name in of_channel}
+    statements.number(offsets, losers, heads, commits=not told, using=router.db_for_write(Event))
     numbered = {batch.channel: batch.events for batch in batches}
-    for name in of_channel:
+    for name in told:
         _tell_kind(name, numbered.get(name, ()), dropped[name])
     outcome.batches += batches
 
@@ -228,8 +230,6 @@ def _number_locked(due: Mapping[str, Locked], life: str, waiting: Sequence[Waiti
 def _tell_kind(channel: str, numbered: Sequence[Travelling], dropped: Sequence[Waiting]) -> None:
     """Let the kind note in its own rows what was numbered; its failure is logged and must not keep the events from their readers."""
     kind = registry.known(channel)
-    if type(kind).numbered is Kind.numbered:
-        return
     try:
         with transaction.atomic(using=router.db_for_write(Event)):
             kind.numbered(ChannelName.parse(channel).key, [*numbered, *map(history.as_event, dropped)])

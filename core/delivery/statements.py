@@ -95,7 +95,8 @@ def insert_events(rows: Sequence[NewRow], *, using: str) -> list[int]:
 
 
 def lock(names: Sequence[str], *, of: Collection[int] = (), skip_locked: bool, patience_ms: int, limit: int, using: str) -> Held:
-    """Inside a transaction: lock the rows of these channels in the order of their names, and read up to `limit` of what waits there.
+    """Inside a transaction, which begins with this: lock the rows of these channels in the order of their names, and read up to `limit`
+    of what waits there.
 
     `of`: only channels on which one of these events still waits. Raises OperationalError after `patience_ms` (Postgres).
     """
@@ -116,7 +117,7 @@ def lock(names: Sequence[str], *, of: Collection[int] = (), skip_locked: bool, p
         ]
         # no_key: a plain FOR UPDATE clashes with foreign keys that other code may point at channels.
         rows = (rows[0] + " FOR NO KEY UPDATE" + (" SKIP LOCKED" if skip_locked else ""), parameters)
-    locked, life, left = _together(using, [*before, rows, _LIFE, _waiting(names, limit, using)])[len(before) :]
+    locked, life, left = _together(using, [*before, rows, _LIFE, _waiting(names, limit, using)], begins=True)[len(before) :]
     return Held(
         [Locked(*row) for row in locked],
         life[0][0] if life else "",
@@ -130,8 +131,11 @@ def waiting(names: Collection[str], *, limit: int, using: str) -> list[Waiting]:
     return [_left(row) for row in rows]
 
 
-def number(offsets: Sequence[tuple[int, int]], losers: Sequence[int], heads: Mapping[str, int], *, using: str) -> None:
-    """Delete the losers, then give (id, offset) to events, then move the heads: one statement each, whatever the number of rows."""
+def number(offsets: Sequence[tuple[int, int]], losers: Sequence[int], heads: Mapping[str, int], *, commits: bool, using: str) -> None:
+    """Delete the losers, then give (id, offset) to events, then move the heads: one statement each, whatever the number of rows.
+
+    `commits`: nothing comes after this in the transaction, so that it may end in the same round trip.
+    """
     now = "statement_timestamp()" if connections[using].vendor == "postgresql" else _SQLITE_NOW
     work: list[Statement] = []
     if losers:
@@ -141,7 +145,7 @@ def number(offsets: Sequence[tuple[int, int]], losers: Sequence[int], heads: Map
         work.append((f'UPDATE {_EVENT} SET "offset" = given.b FROM {source} WHERE {_EVENT}.id = given.a', parameters))
     source, parameters = _pairs(list(heads.items()), "text", using)
     work.append((f"UPDATE {_CHANNEL} SET head = given.b, numbered_at = {now} FROM {source} WHERE {_CHANNEL}.name = given.a", parameters))
-    _together(using, work)
+    _together(using, work, commits=commits)
 
 
 def moved(heads: Mapping[str, int], *, using: str) -> tuple[str, dict[str, int]]:
@@ -237,8 +241,12 @@ def _left(row: Sequence[Any]) -> Waiting:
     return Waiting(pk, channel, type, slot, key, major, minor, data, _seconds(at))
 
 
-def _together(using: str, statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
-    """The rows of each statement. On Postgres one round trip: each statement still sees what had committed when it began."""
+def _together(using: str, statements: Sequence[Statement], *, begins: bool = False, commits: bool = False) -> list[list[tuple[Any, ...]]]:
+    """The rows of each statement. On Postgres one round trip: each statement still sees what had committed when it began.
+
+    `begins` and `commits`: they are the first or the last of an atomic() block. Where it is the outermost, Postgres' BEGIN and COMMIT
+    travel with them.
+    """
     connection = connections[using]
     with connection.cursor() as cursor:
         if connection.vendor != "postgresql" or connection.settings_dict["OPTIONS"].get("server_side_binding"):
@@ -247,8 +255,31 @@ def _together(using: str, statements: Sequence[Statement]) -> list[list[tuple[An
                 cursor.execute(sql, parameters)
                 found.append(cursor.fetchall() if cursor.description else [])
             return found
-        cursor.execute("; ".join(sql for sql, _ in statements), [given for _, parameters in statements for given in parameters])
+        begins, commits = begins and _begin_ourselves(connection), commits and _is_outermost(connection)
+        batch = [*([_BEGIN] if begins else []), *statements, *([_COMMIT] if commits else [])]
+        cursor.execute("; ".join(sql for sql, _ in batch), [given for _, parameters in batch for given in parameters])
         found = [cursor.fetchall() if cursor.description else []]
         while cursor.nextset():
             found.append(cursor.fetchall() if cursor.description else [])
-        return found
+        return found[begins : len(found) - commits]
+
+
+_BEGIN: Statement = ("BEGIN", ())
+_COMMIT: Statement = ("COMMIT", ())
+
+
+def _begin_ourselves(connection: Any) -> bool:
+    """Have psycopg leave BEGIN to us, if nothing has been said in this transaction and it would say no more than that.
+
+    It goes back to its own ways when Django switches autocommit on again, at the end of the atomic() block.
+    """
+    raw = connection.connection
+    idle = raw.pgconn.transaction_status == 0  # pq.TransactionStatus.IDLE, which an installation without psycopg cannot import
+    if not (idle and _is_outermost(connection)) or raw.isolation_level or raw.read_only or raw.deferrable:
+        return False
+    raw.autocommit = True
+    return True
+
+
+def _is_outermost(connection: Any) -> bool:
+    return bool(connection.in_atomic_block) and not connection.savepoint_ids

@@ -1,0 +1,83 @@
+"""The hand-written SQL of publishing and numbering, on Postgres."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.servers import Postgres, make_site
+
+pytestmark = pytest.mark.postgres
+
+
+def test_a_publish_and_its_numbering_are_three_round_trips_and_no_transaction_is_left_open(postgres: Postgres, tmp_path: Path) -> None:
+    site = make_site(tmp_path, database=postgres.new_database(), DJANGO_SETTINGS_MODULE="tests.support.settings")
+    assert site.manage("shell", "-v0", "-c", _SCRIPT).stdout.split("\n")[:-1] == [
+        "3 round trips, IDLE",
+        "numbered: 2",
+        "a numbering that fails: 2, IDLE, autocommit",
+        "afterwards: 4",
+        "inside a transaction: 5, INTRANS",
+        "rolled back: 4",
+    ]
+
+
+_SCRIPT = """
+from django.db import connection, transaction
+from psycopg import Connection
+
+from core.delivery import failpoints, sequencer
+from core.delivery.publishing import publish
+from core.models import Event
+
+def numbered():
+    return Event.objects.filter(offset__isnull=False).count()
+
+def status():
+    return connection.connection.info.transaction_status.name
+
+publish("testlog:a", "line", {"text": "makes the channel's row"})
+
+trips, wait, generators = [0], Connection.wait, []
+def count(self, gen, *args, **kwargs):
+    def counted():
+        # Whoever waits for the socket asks its generator for what to wait for.
+        try:
+            value = next(gen)
+        except StopIteration as end:
+            return end.value
+        trips[0] += 1
+        while True:
+            sent = yield value
+            try:
+                value = gen.send(sent)
+            except StopIteration as end:
+                return end.value
+    return wait(self, counted(), *args, **kwargs)
+
+Connection.wait = count
+publish("testlog:a", "line", {"text": "counted"})
+Connection.wait = wait
+print(f"{trips[0]} round trips, {status()}")
+print("numbered:", numbered())
+
+hit = failpoints.hit
+failpoints.hit = lambda point: 1 / 0 if point == "in_sequencer" else None
+try:
+    publish("testlog:a", "line", {"text": "stays unnumbered for now"})
+except ZeroDivisionError:
+    pass
+failpoints.hit = hit
+print(f"a numbering that fails: {numbered()}, {status()}, {'autocommit' if connection.get_autocommit() else 'none'}")
+publish("testlog:a", "line", {"text": "takes the other one along"})
+print("afterwards:", numbered())
+
+try:
+    with transaction.atomic():
+        publish("testlog:a", "line", {"text": "never was"})
+        sequencer.sequence(["testlog:a"])
+        print(f"inside a transaction: {numbered()}, {status()}")
+        raise KeyError
+except KeyError:
+    pass
+print("rolled back:", numbered())
+"""
