@@ -20,6 +20,7 @@ from django.core import checks, mail
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from core import checks as checks_of_ours
 from core import health
 from core.delivery import broker, service
 
@@ -193,7 +194,32 @@ def web() -> str:
             str(degraded["proxy"]),
             "Set TRUSTED_PROXY_HOPS to the number of proxies, and let them send X-Forwarded-For and X-Forwarded-Proto.",
         )
+    _check_proxies(answer.reached)
     return f"{settings.BASE_URL} is a Signalbox" + (f"; it misses: {', '.join(degraded)}." if degraded else " that misses nothing.")
+
+
+def _check_proxies(reached: str) -> None:
+    """We sent no X-Forwarded-For, so whoever stands in it is a proxy in front. An older web process tells nothing."""
+    scheme, _, told = reached.partition(" ")
+    hops, trusted, base = int(told or 0), settings.TRUSTED_PROXY_HOPS, urlsplit(settings.BASE_URL)
+    if not reached or (not hops and base.hostname in checks_of_ours.LOOPBACK and base.port == settings.PORT):
+        return  # in a container localhost is the web process itself, and no proxy
+    if hops < trusted:
+        raise Ill(
+            f"TRUSTED_PROXY_HOPS is {trusted}, but {hops or 'no'} proxies in front of {settings.BASE_URL} wrote X-Forwarded-For: "
+            "all visitors have one address.",
+            "Let each proxy append to X-Forwarded-For (scripts/nginx.conf.template), or set TRUSTED_PROXY_HOPS to how many there are.",
+        )
+    if hops > trusted:
+        raise Ill(
+            f"{hops} proxies forward requests to {settings.BASE_URL}, but TRUSTED_PROXY_HOPS is {trusted}: a proxy counts as visitor.",
+            f"Set TRUSTED_PROXY_HOPS={hops} for the web processes, if all of these are yours.",
+        )
+    if scheme != base.scheme:
+        raise Ill(
+            f"BASE_URL is {settings.BASE_URL}, but the web process takes requests for {scheme}: forms and sockets would be refused.",
+            "Let the proxy that ends TLS set X-Forwarded-Proto, and each one after it append to it or pass it on.",
+        )
 
 
 @probe
@@ -247,6 +273,7 @@ def mail_server() -> str:
 class Answer:
     status: int
     body: bytes
+    reached: str  # how we came there, as the web process reckons
 
 
 def _ask(path: str, *, headers: dict[str, str] | None = None) -> Answer:
@@ -254,7 +281,13 @@ def _ask(path: str, *, headers: dict[str, str] | None = None) -> Answer:
         try:
             server.request("GET", path, headers=headers or {})
             answer = server.getresponse()
-            return Answer(answer.status, answer.read(65536) if answer.status != 101 else b"")
+            body = answer.read(65536) if answer.status != 101 else b""
+            return Answer(answer.status, body, answer.headers.get(health.REACHED, ""))
+        except ssl.SSLCertVerificationError as error:
+            raise Ill(
+                f"{settings.BASE_URL} shows a certificate that is not believed here: {error.verify_message}.",
+                "Let the proxy send the whole chain, for this host's name; a CA of your own goes into SSL_CERT_FILE.",
+            ) from error
         except (OSError, HTTPException) as error:
             raise Ill(
                 f"{settings.BASE_URL} does not answer: {' '.join(str(error).split())[:200]}",

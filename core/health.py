@@ -19,6 +19,7 @@ from core.models import Process
 
 HEARD = timedelta(seconds=20)  # how long a worker or beat counts as there after it was last heard of
 REDIS_PATIENCE = 0.2
+REACHED = "X-Signalbox-Reached"
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 WORKER, BEAT = (
     f"{Process.CELERY}worker",
@@ -188,7 +189,10 @@ def ready(request: HttpRequest) -> HttpResponse:
         "degraded": [lack.what for lack in lacks],
         "why": {lack.what: lack.why for lack in lacks},
     }
-    return _plain(content, status=503 if vital else 200)
+    answer = _plain(content, status=503 if vital else 200)
+    # For doctor, who comes as browsers do and forwards nothing himself: how he came here, by our reckoning.
+    answer.headers[REACHED] = f"{request.scheme} {proxies.forwarded_by(request.headers.get('X-Forwarded-For', ''))}"
+    return answer
 
 
 @require_safe

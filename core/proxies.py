@@ -59,6 +59,11 @@ def _unknown(scope: Scope) -> Scope:
     return {**scope, "client": None}
 
 
+def forwarded_by(header: str) -> int:
+    """How many proxies wrote themselves into an X-Forwarded-For, where the caller himself sent none."""
+    return len([hop for hop in header.split(",") if hop.strip()])
+
+
 def _forwarded_for(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
     return _hops(headers, b"x-forwarded-for")
 

@@ -227,6 +227,13 @@ def test_behind_a_balancer_who_says_himself_where_he_is_gains_nothing(balanced: 
             assert all(cookie.secure for cookie in browser.cookies.jar)
 
 
+@pytest.mark.parametrize(("trusted", "code", "says"), [("2", 0, "fine  sockets"), ("3", 1, "but 2 proxies in front of https://")])
+def test_doctor_comes_by_way_of_all_proxies_and_counts_them(balanced: Balanced, trusted: str, code: int, says: str):
+    given = {"TRUSTED_PROXY_HOPS": trusted, "SSL_CERT_FILE": str(balanced.folder / "balancer" / "certificate.pem")}
+    assert balanced.run("web", ["python", "manage.py", "doctor", "web", "sockets"], **given) == code
+    assert says in (balanced.folder / "web.log").read_text()
+
+
 def test_the_figures_are_for_the_network_within_and_not_for_whom_a_balancer_calls(stack: Stack, balanced: Balanced):
     assert httpx.get(balanced.url + "/metrics", headers={"Host": "10.0.0.7"}).status_code == 200
     with balanced.browser() as browser:
