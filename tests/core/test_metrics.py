@@ -3,15 +3,19 @@
 import re
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from core import metrics
+from core.delivery import broker, figures
+from core.delivery.channel import ChannelName
 from core.metrics import Counter, Gauge, Histogram, Registry
 from core.models import Event
 from scripts import grafana
+from tests.support.servers import start_valkey, wait_until
 
 
 @pytest.fixture
@@ -145,6 +149,34 @@ def test_the_age_of_the_outbox_is_that_of_its_oldest_event(client: Client) -> No
     for minutes in (1, 5):
         Event.objects.create(channel="user:1", type="notification.put", data="{}", created_at=timezone.now() - timedelta(minutes=minutes))
     assert 300 <= told() < 400
+
+
+@pytest.mark.valkey
+def test_the_breaker_is_open_while_redis_is_dead_and_what_is_lost_is_counted(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others move where the thing happens: core/delivery/test_live_socket.py, test_flow_control.py, deliveries/test_outcomes.py."""
+    monkeypatch.setattr(broker, "REST", 0.0)
+    with start_valkey() as valkey:
+        layer = {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [valkey.url]}}
+        settings.CHANNEL_LAYERS = {"default": layer}
+        one = broker.Broker()
+
+        def said_until(figure: Counter | Gauge, *, is_now: float) -> None:
+            one.ephemeral(ChannelName.parse("user:1"), "x", {})
+            wait_until(lambda: figure.value() == is_now, described=f"{figure.name} to be {is_now}")
+
+        sent, lost = figures.broadcasts.value(), figures.broadcasts_lost.value()
+        said_until(figures.broadcasts, is_now=sent + 1)
+        assert figures.breaker_open.value() == 0
+        valkey.kill()
+        said_until(figures.breaker_open, is_now=1)
+        assert figures.broadcasts_lost.value() == lost + 1
+        valkey.start()
+
+        def said_and_heard() -> bool:
+            one.ephemeral(ChannelName.parse("user:1"), "x", {})
+            return figures.breaker_open.value() == 0
+
+        wait_until(said_and_heard, described="the breaker to close")
 
 
 def test_a_gauge_that_knows_nothing_just_now_tells_nothing() -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from websockets.asyncio.client import connect
 
@@ -105,7 +106,13 @@ async def test_who_never_reads_is_put_out_and_resumes_where_it_stood(server: str
             async with asyncio.timeout(30):
                 while len((await held(web)).get(channel, ())) > 1:
                     await asyncio.sleep(0.1)
+            assert await asyncio.to_thread(slow_closes, web) == len(clients)
             await asyncio.gather(*(was_put_out_and_resumes(web, client, manner) for manner, client in clients.items()))
+
+
+def slow_closes(web: Web) -> int:
+    figures = httpx.get(web.url + "/metrics", timeout=20).text
+    return int(next(line.split()[1] for line in figures.splitlines() if line.startswith("signalbox_slow_closes_total ")))
 
 
 async def was_put_out_and_resumes(web: Web, client: RawClient, manner: str) -> None:

@@ -9,7 +9,7 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 from django.test import Client
 
-from core.delivery import history, reading, recheck, sequencer
+from core.delivery import figures, history, reading, recheck, sequencer
 from core.delivery import hub as hub_module
 from core.delivery.executor import on_executor
 from core.delivery.publishing import NewEvent, publish, publish_many
@@ -99,8 +99,10 @@ async def test_too_far_behind_means_not_recovered_and_live_from_the_head(setting
 async def test_a_position_that_cannot_be_is_not_recovered(wrong: str) -> None:
     await say("one")
     epoch = (await position("testlog:a")).split(":")[0]
+    resyncs = figures.resyncs.value()
     async with live_client(positions={"testlog:a": wrong.format(epoch=epoch)}) as client:
         assert (await client.resume())["at"]["testlog:a"]["recovered"] is False
+    assert figures.resyncs.value() == resyncs + 1
 
 
 async def test_a_trimmed_tail_is_not_recovered() -> None:
@@ -183,8 +185,10 @@ async def test_the_relay_numbers_what_a_dead_publisher_left(monkeypatch: pytest.
     async with live_client(positions={"testlog:a": await position("testlog:a")}) as client:
         await client.resume()
         monkeypatch.setattr(sequencer, "sequence_committed", lambda events: None)
+        rescued = figures.relay_rescues.value()
         await say("orphan")
         assert await client.texts_until("testlog:a", "[orphan]") == "[orphan]"
+        assert figures.relay_rescues.value() == rescued + 1
 
 
 async def test_the_poll_finds_what_the_layer_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,8 +197,10 @@ async def test_the_poll_finds_what_the_layer_lost(monkeypatch: pytest.MonkeyPatc
     async with live_client(positions={"testlog:a": await position("testlog:a")}) as client:
         await client.resume()
         monkeypatch.setattr(broker, "broadcast", lambda batches: None)
+        gaps = figures.gaps.value()
         await say("lost")
         assert await client.texts_until("testlog:a", "[lost]") == "[lost]"
+        assert figures.gaps.value() > gaps
 
 
 async def test_a_subscribe_to_a_held_channel_resumes_it() -> None:
