@@ -122,11 +122,11 @@ def _until(request: HttpRequest, what: str) -> datetime | None:
     if what != "snoozed":
         return None
     now, choice = timezone.now(), request.POST.get("for", "")
+    # Her nine o'clock, and what she types, is the time on the clock before her.
+    zone = snoozing.zone_known(request.POST.get("zone", "")[:64]) or snoozing.zone_of(request.user)
     if choice == "own":
-        # What she typed is the time on the clock before her.
-        zone = snoozing.zone_known(request.POST.get("zone", "")[:64]) or snoozing.zone_of(request.user)
         return snoozing.typed(request.POST.get("at", "")[:32], now=now, zone=zone)
-    until = snoozing.until(choice, now=now, zone=snoozing.zone_of(request.user))
+    until = snoozing.until(choice, now=now, zone=zone)
     if until is None:
         raise Http404
     return until

@@ -35,8 +35,8 @@ def _page(request: HttpRequest, *, error: BadNotification | None = None) -> Http
         "quiet": QuietHours.objects.filter(user=me).first(),
         "zone": Profile.objects.filter(user=me).values_list("time_zone", flat=True).first() or "UTC",
         "zones": preferences.time_zones(),
-        "mutes": [(mute, names.get(mute.channel, mute.channel)) for mute in muted],
-        "mutable": [name for channel, name in known if channel not in {mute.channel for mute in muted}],
+        "mutes": [(mute, _words(names.get(mute.channel, mute.channel))) for mute in muted],
+        "mutable": [(name, _words(name)) for channel, name in known if channel not in {mute.channel for mute in muted}],
         "levels": Mute.LEVELS,
         "webhook": Webhook.objects.filter(user=me).first(),
         "shapes": Webhook.SHAPES,
@@ -45,6 +45,12 @@ def _page(request: HttpRequest, *, error: BadNotification | None = None) -> Http
         "tested": int(tested) if (tested := request.GET.get("tested", "")).isascii() and tested.isdigit() and len(tested) < 19 else 0,
     }
     return render(request, "notifications/preferences.html", context, status=422 if error else 200)
+
+
+def _words(name: str) -> str:
+    """A channel as the page names it: "Room: lobby"."""
+    kind, _, key = name.partition(":")
+    return f"{kind.capitalize()}: {key}"
 
 
 def _posts(act: Callable[[HttpRequest], None]) -> Callable[..., HttpResponse]:

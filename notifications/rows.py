@@ -31,6 +31,10 @@ def moment(at: int) -> datetime:
     return _START + timedelta(microseconds=at)
 
 
+def _microseconds(time: datetime) -> int:
+    return (time - _START) // timedelta(microseconds=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Button:
     """One of a notification's buttons: a link, or one that is pressed."""
@@ -55,11 +59,13 @@ class Row:
     archived: bool = False
     snoozed: bool = False
     presses: tuple[int, ...] = ()  # which of the actions (from 1) are pressed and do not lead anywhere
+    until: int = 0  # when a snooze ends, in microseconds since 1970
 
     @classmethod
     def of(
-        cls, notification: Notification, *, arrived_at: datetime, read: bool = False, archived: bool = False, snoozed: bool = False
-    ) -> "Row":
+        cls, notification: Notification, *, arrived_at: datetime, read: bool = False, archived: bool = False,
+        snoozed_until: datetime | None = None,
+    ) -> "Row":  # fmt: skip
         return cls(
             id=notification.pk,
             title=notification.title,
@@ -67,11 +73,12 @@ class Row:
             category=notification.category,
             priority=notification.priority,
             actions=tuple(action["label"] for action in notification.actions),
-            at=(arrived_at - _START) // timedelta(microseconds=1),
+            at=_microseconds(arrived_at),
             read=read,
             archived=archived,
-            snoozed=snoozed,
+            snoozed=snoozed_until is not None,
             presses=tuple(number for number, action in enumerate(notification.actions, 1) if action.get("method") == "post"),
+            until=_microseconds(snoozed_until) if snoozed_until else 0,
         )
 
     @classmethod
@@ -81,7 +88,7 @@ class Row:
             arrived_at=item.arrived_at,
             read=item.read_at is not None,
             archived=item.archived_at is not None,
-            snoozed=item.snoozed_until is not None,
+            snoozed_until=item.snoozed_until,
         )
 
     @classmethod
@@ -111,6 +118,16 @@ class Row:
     def written(self) -> str:
         """The time in words of UTC, until the browser writes its own."""
         return moment(self.at).strftime("%d %b %H:%M")
+
+    @property
+    def until_iso(self) -> str:
+        """When a snooze ends; empty where nothing says."""
+        return moment(self.until).strftime("%Y-%m-%dT%H:%M:%SZ") if self.until else ""
+
+    @property
+    def until_written(self) -> str:
+        """The same in words of UTC."""
+        return moment(self.until).strftime("%d %b %H:%M")
 
     @property
     def buttons(self) -> tuple["Button", ...]:

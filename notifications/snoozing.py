@@ -1,4 +1,4 @@
-"""Until when a person may put something off, in her own time zone. Pure but for `zone_of`."""
+"""Until when a person may put something off, on the clock of her browser, else of her own time zone. Pure but for `zone_of`."""
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo

@@ -121,11 +121,11 @@ def test_bad_quiet_hours_are_refused_in_words(bob: Any, browser_of: BrowserOf, w
 
 def test_a_room_is_muted_and_unmuted_by_its_name(bob: Any, browser_of: BrowserOf, private: Room):
     browser = browser_of(bob)
-    assert "<option>room:private" in browser.get("/preferences/").content.decode()
+    assert '<option value="room:private">Room: private<' in browser.get("/preferences/").content.decode()
     browser.post("/preferences/mute/", {"channel": "room:private", "level": "mentions"})
     assert Mute.objects.values_list("user", "channel", "level").get() == (bob.pk, f"room:{private.pk}", "mentions")
     page = browser.get("/preferences/").content.decode()
-    assert "<option>room:private" not in page and "<strong>room:private</strong>" in page
+    assert '<option value="room:private">' not in page and "<strong>Room: private</strong>" in page
     browser.post("/preferences/mute/", {"channel": f"room:{private.pk}", "level": "everything"})
     assert not Mute.objects.exists()
 

@@ -104,7 +104,11 @@ def test_what_is_snoozed_is_in_its_tab_only_and_counts_no_more(alice: Any, bob: 
     assert listed(browser_of(bob)) == ["Later"]
     # Her other pages are told.
     assert f'hx-target="#n-{sent.id}" hx-swap="delete"' in shown(f"user:{alice.pk}", alice, after=before)[0]
-    assert text(browser.get(f"/inbox/{sent.id}/")).count("Later") >= 1
+    # Both say until when.
+    until = InboxItem.objects.get(user=alice).snoozed_until
+    assert until is not None
+    told = f'Snoozed until <time class="num" datetime="{until:%Y-%m-%dT%H:%M:%SZ}"'
+    assert told in text(browser.get("/inbox/", {"tab": "snoozed"})) and told in text(browser.get(f"/inbox/{sent.id}/"))
 
 
 def test_when_the_snooze_ends_it_arrives_again_on_top_new_and_loud(alice: Any, browser_of: Browser) -> None:
@@ -168,6 +172,19 @@ def test_a_time_of_her_own_that_cannot_be_is_said_so_and_changes_nothing(alice: 
         assert "Not snoozed" in plain.content.decode()
         assert "<b>" not in plain.content.decode()
     assert InboxItem.objects.get().snoozed_until is None
+
+
+@pytest.mark.parametrize(("said", "zone"), [("Asia/Tokyo", "Asia/Tokyo"), ("", "America/Sao_Paulo"), ("Nowhere/Land", "America/Sao_Paulo")])
+def test_tomorrow_at_nine_is_nine_on_her_browsers_clock_else_on_her_own(alice: Any, browser_of: Browser, said: str, zone: str) -> None:
+    Profile.objects.update_or_create(user=alice, defaults={"time_zone": "America/Sao_Paulo"})
+    sent = notify(alice, title="x")
+    before = timezone.now()
+    browser_of(alice).post("/inbox/snooze/", {"id": sent.id, "for": "tomorrow", "zone": said})
+    until = InboxItem.objects.get().snoozed_until
+    assert until is not None
+    local = until.astimezone(ZoneInfo(zone))
+    assert (local.hour, local.minute) == (9, 0)
+    assert local.date() - before.astimezone(ZoneInfo(zone)).date() == timedelta(days=1)
 
 
 @pytest.mark.parametrize(("said", "hours"), [("Asia/Tokyo", 9), ("", -3), ("Nowhere/Land", -3), ("../../etc/passwd", -3), ("x" * 9999, -3)])

@@ -44,11 +44,13 @@ function typed(moment) {
   return `${year}-${month}-${day}T${hour}:${minute}`;
 }
 
-/** Open a dialog that asks until when. What is typed in it is the time of this browser's zone. */
+// What is typed, and the morning that a snooze ends in, is the time of this browser's zone.
+for (const field of document.querySelectorAll("input[name=zone]")) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+
+/** Open a dialog that asks until when. */
 function ask(name) {
   const asked = dialog(name);
   if (!asked) return;
-  asked.querySelector("[name=zone]").value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
   asked.querySelector("[name=at]").min = typed(new Date(Date.now() + 60_000));
   asked.querySelector(".error").textContent = "";
   asked.showModal();
