@@ -11,7 +11,7 @@ from django.utils.html import format_html
 
 from notifications import delivery_admin, policy
 from notifications.broadcasts import actions as broadcasts
-from notifications.broadcasts import console
+from notifications.broadcasts import console, showing
 from notifications.models import Broadcast, Notification, Recurrence, Schedule
 
 if TYPE_CHECKING:
@@ -74,7 +74,11 @@ class BroadcastAdmin(ReadOnly):
         return console.compose(request, {"opts": self.opts}, lambda made: self._sent(request, made))
 
     def _sent(self, request: HttpRequest, made: Broadcast) -> None:
-        whither = f"goes out at {made.send_at:%Y-%m-%d %H:%M} UTC" if made.send_at else f"is on its way to {made.total} people"
+        whither = (
+            f"goes out at {made.send_at:%Y-%m-%d %H:%M} UTC"
+            if made.send_at
+            else f"is on its way to {showing.grouped(made.total)} {'person' if made.total == 1 else 'people'}"
+        )
         if not LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(made), object_id=str(made.pk)).exists():
             self.log_addition(request, made, f"Sent to {', '.join(made.audience['shown'][:20])}: it {whither}."[:2000])
         messages.success(request, f"“{made.notification.title}” {whither}.")

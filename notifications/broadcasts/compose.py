@@ -15,6 +15,7 @@ from notifications.broadcasts import names
 from notifications.conditions import HOWS, Condition
 from notifications.errors import BadNotification
 from notifications.models import Broadcast, Priority, Recurrence
+from notifications.snoozing import zone_known
 
 ROWS = 3  # of conditions
 AUDIENCES = (
@@ -53,15 +54,14 @@ class Compose(forms.Form):
     without_groups = forms.ModelMultipleChoiceField(queryset=Group.objects.order_by("name"), required=False, label="But not these groups")
     without = forms.CharField(required=False, max_length=20_000, label="And not", help_text="The same words, as in bob, perm:app.codename.")
     send_at = forms.DateTimeField(
-        required=False, label="Send at (UTC)", help_text="Empty: now.", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
-    )
+        required=False, label="Send at", help_text="Empty: now. On the clock of the time zone below.",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )  # fmt: skip
     repeats = forms.CharField(
         required=False, max_length=200, label="Repeats",
         help_text="Empty: never. Else five fields: minute, hour, day of month, month, day of week, as in 0 9 * * mon-fri.",
     )  # fmt: skip
-    zone = forms.CharField(
-        required=False, max_length=64, initial="UTC", label="Time zone", help_text="Where it repeats: UTC, Europe/Berlin."
-    )
+    zone = forms.CharField(required=False, max_length=64, initial="UTC", label="Time zone", help_text="As in UTC, Europe/Berlin.")
     intent = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
     def __init__(self, *given: Any, **named: Any) -> None:
@@ -69,6 +69,8 @@ class Compose(forms.Form):
         permissions = Permission.objects.select_related("content_type").order_by("content_type__app_label", "codename")
         self.fields["permission"].queryset = permissions  # type: ignore[attr-defined]
         self.fields["permission"].label_from_instance = lambda one: f"{one.content_type.app_label}.{one.codename}"  # type: ignore[attr-defined]
+        if not self.is_bound:
+            self.fields["zone"].widget.attrs["data-browser-zone"] = True
         self.fields["intent"].initial = secrets.token_hex(8)
         names = [("", "any field"), *((name, name.replace("_", " ")) for name in conditions.fields())]
         for number in range(ROWS):
@@ -118,6 +120,8 @@ class Compose(forms.Form):
         part = cleaned.get("audience", "")
         if cleaned.get("repeats") and cleaned.get("send_at"):
             self.add_error("repeats", "It repeats, or it goes out at one time: leave one of them empty.")
+        if cleaned.get("send_at"):
+            self._on_the_clock_of_its_zone(cleaned)
         if part == "names" and cleaned.get("file"):
             cleaned["meant"] = self._meant()
         elif part in _PARTS and part not in self.errors and not cleaned.get(part):
@@ -125,6 +129,14 @@ class Compose(forms.Form):
         elif part:
             cleaned["meant"] = self._meant()
         return cleaned
+
+    def _on_the_clock_of_its_zone(self, cleaned: dict[str, Any]) -> None:
+        zone = zone_known(cleaned.get("zone") or "UTC")
+        if zone is None:
+            self.add_error("zone", "There is no such time zone. It is written like UTC or Europe/Berlin.")
+            return
+        # In an hour that a clock jumps over it is an hour later.
+        cleaned["send_at"] = cleaned["send_at"].replace(tzinfo=zone)
 
     def _meant(self) -> Audience | None:
         """The audience as it was chosen; None where a field of it is wrong, which then says so."""

@@ -33,7 +33,9 @@ def read(file: Any) -> Audience:
     keys = {name: str(key) for name, key in found.values_list(model.USERNAME_FIELD, "pk")}
     _all_known({name: line for name, line in lines.items() if name not in keys})
     named = " ".join("".join(one for one in str(file.name) if one.isprintable()).split())[-60:]
-    return Audience(users=tuple(keys[name] for name in lines), shown=(f"{len(keys)} people of {named}",))
+    return Audience(
+        users=tuple(keys[name] for name in lines), shown=(f"{len(keys)} {'person' if len(keys) == 1 else 'people'} of {named}",)
+    )
 
 
 def _all_known(unknown: Mapping[str, int]) -> None:

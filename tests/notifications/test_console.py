@@ -45,6 +45,17 @@ def test_it_goes_out_at_its_time(alice: Any, bob: Any, browser_of: Browser) -> N
     assert (made.state, made.send_at, carried("audience:all")) == ("scheduled", at, [])
 
 
+def test_its_time_is_on_the_clock_of_the_zone_beside_it(alice: Any, browser_of: Browser) -> None:
+    browser, day = browser_of(alice), timezone.now().date() + timedelta(days=1)
+    assert "data-browser-zone" in browser.get(COMPOSE).content.decode()
+    browser.post(COMPOSE, SAID | {"send_at": f"{day}T21:30", "zone": "Asia/Tokyo"})
+    sent_at = Broadcast.objects.get().send_at
+    assert sent_at is not None and sent_at.isoformat() == f"{day}T12:30:00+00:00"
+    page = browser.post(COMPOSE, SAID | {"send_at": f"{day}T21:30", "zone": "Mars/Olympus", "intent": "i2"}).content.decode()
+    assert "errors field-zone" in page and "There is no such time zone." in page
+    assert Broadcast.objects.count() == 1
+
+
 @pytest.mark.parametrize("at", ["2020-01-01T00:00", "9999-01-01T00:00", "tomorrow", "0000-00-00T00:00", "\0"])
 def test_a_time_that_is_past_or_none_is_refused_beside_its_field(alice: Any, browser_of: Browser, at: str) -> None:
     page = browser_of(alice).post(COMPOSE, SAID | {"send_at": at}).content.decode()
