@@ -113,3 +113,12 @@ class OncePerOutage(logging.Filter):
         record.msg, record.args = "The channel layer's server is unreachable, trying on: %s", (record.exc_info[1],)
         record.levelno, record.levelname, record.exc_info, record.exc_text = logging.WARNING, "WARNING", None, None
         return now - before >= self.QUIET
+
+
+class Refusals(logging.Filter):
+    """What Django refused as suspicious (400) is a warning without a traceback: anybody may send such, and nothing of ours broke."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("django.security.") and record.levelno >= logging.ERROR:
+            record.levelno, record.levelname, record.exc_info, record.exc_text = logging.WARNING, "WARNING", None, None
+        return True

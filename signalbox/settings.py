@@ -26,7 +26,13 @@ APPS = (
 )
 NEEDED = ("admin", "auth", "contenttypes", "sessions", "messages", "staticfiles")
 FIRST = ("core.middleware.security_headers", "core.errors.problem_answers", "core.middleware.watchers")
-LAST = ("django_htmx.middleware.HtmxMiddleware", "core.signins.in_use", "core.middleware.live_positions", "core.unavailable.answers")
+LAST = (
+    "core.clean.only_text",
+    "django_htmx.middleware.HtmxMiddleware",
+    "core.signins.in_use",
+    "core.middleware.live_positions",
+    "core.unavailable.answers",
+)
 STATIC = "core.static_files.StaticFiles"
 FINDERS = ("django.contrib.staticfiles.finders.FileSystemFinder", "django.contrib.staticfiles.finders.AppDirectoriesFinder")
 SQLITE = {

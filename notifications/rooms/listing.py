@@ -42,8 +42,10 @@ def _last_read(person: Person) -> Any:
 
 def keys(person: Person, *, count: int) -> list[int]:
     """The rooms that this person may enter, those she is a member of first."""
-    rooms = policy.rooms_for(person).filter(archived_at=None).annotate(last_read=_last_read(person))
-    return list(rooms.order_by(F("last_read").desc(nulls_last=True), "-pk").values_list("pk", flat=True)[:count])
+    rooms = policy.rooms_for(person).filter(archived_at=None).order_by("-pk")
+    if not person.is_guest:  # Postgres orders by no NULL that is written out
+        rooms = rooms.annotate(last_read=_last_read(person)).order_by(F("last_read").desc(nulls_last=True), "-pk")
+    return list(rooms.values_list("pk", flat=True)[:count])
 
 
 def with_people(rooms: Sequence[Any]) -> None:
