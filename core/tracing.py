@@ -10,7 +10,7 @@ import secrets
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,13 +56,17 @@ def new_id() -> str:
 @contextmanager
 def tracing(**named: str) -> Iterator[None]:
     """Inside the block, and in what it starts, log lines carry these ids as well; an empty one is none."""
-    task = _task()
-    wanted = {**ids(), **{name: value for name, value in named.items() if value}}
-    token = _ids.set(_Ids(wanted, weakref.ref(task) if task else None))
+    token = _begin(named)
     try:
         yield
     finally:
         _ids.reset(token)
+
+
+def _begin(named: Mapping[str, str]) -> Token[_Ids]:
+    task = _task()
+    wanted = {**ids(), **{name: value for name, value in named.items() if value}}
+    return _ids.set(_Ids(wanted, weakref.ref(task) if task else None))
 
 
 def traced(application: Application) -> Application:
@@ -70,8 +74,8 @@ def traced(application: Application) -> Application:
 
     async def with_ids(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            with tracing(connection=new_id()):
-                await application(scope, receive, send)
+            _begin({"connection": new_id()})  # to the end of this task, which is that of the connection
+            await application(scope, receive, send)
         elif scope["type"] == "http":
             request = _given(scope) or new_id()
             with tracing(request=request):

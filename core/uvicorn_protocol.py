@@ -3,9 +3,11 @@
 It logs no query string and no traceback for what a client sends, and it takes frames whose bytes are built already: docs/fan-out.md.
 
 Rests on `send_receive_event_to_app`, `frames`, `curr_msg_data_type` and `handle_parser_exception` of uvicorn 0.54, held by
-tests/core/delivery/test_bad_frames.py; and on what `_INSIDES` names, held by tests/core/delivery/test_writers.py.
+tests/core/delivery/test_bad_frames.py; on `queue`, `request`, `response` and `start_keepalive`, and on what `_INSIDES` names, held by
+tests/core/delivery/test_writers.py.
 """
 
+import asyncio
 from os import write as os_write
 from typing import Any
 
@@ -18,8 +20,45 @@ from core.delivery.writers import Gone, Writer
 _INSIDES = {"conn", "send_text", "data_to_send", "transport", "write", "close_sent", "disconnected", "handshake_complete"}
 
 
+class Inbox:
+    """What uvicorn needs of an asyncio.Queue, for one reader: the whole one is four deques, 3 kB for each connection that is open."""
+
+    __slots__ = ("_arrived", "_messages")
+
+    def __init__(self) -> None:
+        self._messages: list[Any] = []
+        self._arrived: asyncio.Future[None] | None = None
+
+    def put_nowait(self, message: Any) -> None:
+        self._messages.append(message)
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)
+
+    def empty(self) -> bool:
+        return not self._messages
+
+    async def get(self) -> Any:
+        while not self._messages:
+            self._arrived = asyncio.get_running_loop().create_future()
+            try:
+                await self._arrived
+            finally:
+                self._arrived = None
+        return self._messages.pop(0)  # there are one or two: uvicorn stops reading until a message has been taken
+
+
 class QuietWebSockets(WebSocketsSansIOProtocol):
-    """Closes with 1007 what is no UTF-8, and says nothing about it."""
+    """Closes with 1007 what is no UTF-8, and says nothing about it. Holds no more of an idle connection than it needs."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.queue = Inbox()  # type: ignore[assignment]
+
+    def start_keepalive(self) -> None:
+        super().start_keepalive()
+        # The handshake is over, and nobody looks at these again; websockets' parser holds on to the request itself.
+        self.request.headers.clear()
+        del self.request, self.response
 
     def send_receive_event_to_app(self) -> None:
         if self.curr_msg_data_type == "text" and not _is_text(self.frames):

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import connect, unix_connect
 from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
 from websockets.protocol import OPEN
@@ -131,3 +132,45 @@ async def test_both_servers_are_known_and_frames_keep_their_place_among_other_me
             await client.texts_until("testflow:a", "[19]")
             await client.until(lambda me: sum(frame.get("signal") == "pong" for frame in me.frames) == 20)
             assert [frame["to"] for frame in client.frames if "to" in frame][-1] == 20
+
+
+async def test_an_idle_socket_of_uvicorn_holds_neither_its_handshake_nor_four_queues(tmp_path: Path) -> None:
+    opened: list[uvicorn_protocol.QuietWebSockets] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "websocket.connect"
+        await send({"type": "websocket.accept"})
+        opened.append(send.__self__)
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message["text"]})
+
+    config = uvicorn.Config(application, ws=uvicorn_protocol.QuietWebSockets, uds=str(tmp_path / "s"), lifespan="off", log_config=None)
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0)
+    async with unix_connect(str(tmp_path / "s"), "ws://localhost/") as client:
+        for text in ("one", "two", "three"):
+            await client.send(text)
+        assert [await client.recv() for _ in range(3)] == ["one", "two", "three"]
+        held = vars(opened[0])
+        assert "request" not in held and "response" not in held and type(held["queue"]) is uvicorn_protocol.Inbox
+        await client.ping()  # the keepalive goes on
+    server.should_exit = True
+    await serving
+
+
+async def test_an_inbox_hands_on_in_order_and_wakes_its_reader() -> None:
+    inbox = uvicorn_protocol.Inbox()
+    reader = asyncio.create_task(inbox.get())
+    await asyncio.sleep(0)
+    reader.cancel()  # as when Channels lets go of a receive
+    await asyncio.wait({reader})
+    inbox.put_nowait(1)
+    inbox.put_nowait(2)
+    assert [await inbox.get(), await inbox.get()] == [1, 2] and inbox.empty()
+    waiting = asyncio.create_task(inbox.get())
+    await asyncio.sleep(0)
+    inbox.put_nowait(3)
+    inbox.put_nowait(4)
+    assert await waiting == 3 and not inbox.empty() and await inbox.get() == 4
