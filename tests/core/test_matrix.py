@@ -6,16 +6,20 @@ here, and has every permission; bob may look at the board, is in the room, and w
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
 from django.test import Client
 from django.urls import get_resolver
+from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from core.middleware import CSP
-from core.tokens import make_token
+from core.tokens import make_token, revoke
 from tests.support.world import World, make_world
 
 pytestmark = pytest.mark.django_db
@@ -186,23 +190,29 @@ def test_a_stranger_cannot_tell_what_is_there_from_what_is_not(world: World):
 
 # --- the API ---
 
-CALLS: dict[tuple[str, str], tuple[str, Any]] = {
-    ("POST", "/api/v1/publish"): ("publish:*", {"channel": "dashboard:ops", "type": "layout.changed", "data": {"revision": 2}}),
-    ("GET", "/api/v1/channels/{channel}/events"): ("read:*", None),
-    ("POST", "/api/v1/notify/{audience}"): ("notify:*", "Backup done"),
-    ("POST", "/api/v1/notifications"): ("notify:*", {"audience": "user:alice", "title": "x"}),
-    ("PATCH", "/api/v1/notifications/by-key/{key}"): ("notify:*", {"title": "y"}),
-    ("DELETE", "/api/v1/notifications/by-key/{key}"): ("notify:*", None),
-    ("POST", "/api/v1/broadcasts"): ("broadcast", {"audience": "all", "title": "x"}),
-    ("GET", "/api/v1/broadcasts/{id}"): ("broadcast", None),
-    ("POST", "/api/v1/broadcasts/{id}/pause"): ("broadcast", None),
-    ("POST", "/api/v1/broadcasts/{id}/resume"): ("broadcast", None),
-    ("POST", "/api/v1/broadcasts/{id}/cancel"): ("broadcast", None),
-    ("POST", "/api/v1/widgets"): ("push:*", {"ops/queue": 42}),
-    ("POST", "/api/v1/widgets/{dashboard}/{widget}"): ("push:*", 42),
-    ("GET", "/api/v1/dashboards/{slug}"): ("dashboards", None),
-    ("PUT", "/api/v1/dashboards/{slug}"): ("dashboards", None),
+DASHBOARD = {"title": "Ops", "widgets": [{"slug": "queue", "kind": "stat", "title": "Queue"}]}
+NOTIFIERS = STAFF  # of alice: she herself, and the staff
+NOBODY: frozenset[str] = frozenset()  # no channel that comes with Signalbox takes raw events; tests/core/test_api.py tries one that does
+
+# The scope that a token needs, the body, and for whom a token of that scope opens.
+CALLS: dict[tuple[str, str], tuple[str, Any, frozenset[str]]] = {
+    ("POST", "/api/v1/publish"): ("publish:*", {"channel": "dashboard:ops", "type": "layout.changed", "data": {"revision": 2}}, NOBODY),
+    ("GET", "/api/v1/channels/{channel}/events"): ("read:*", None, IN_THE_ROOM),
+    ("POST", "/api/v1/notify/{audience}"): ("notify:*", "Backup done", NOTIFIERS),
+    ("POST", "/api/v1/notifications"): ("notify:*", {"audience": "user:alice", "title": "x"}, NOTIFIERS),
+    ("PATCH", "/api/v1/notifications/by-key/{key}"): ("notify:*", {"title": "y"}, OWNER),
+    ("DELETE", "/api/v1/notifications/by-key/{key}"): ("notify:*", None, OWNER),
+    ("POST", "/api/v1/broadcasts"): ("broadcast", {"audience": "all", "title": "x"}, OWNER),
+    ("GET", "/api/v1/broadcasts/{id}"): ("broadcast", None, OWNER),
+    ("POST", "/api/v1/broadcasts/{id}/pause"): ("broadcast", None, OWNER),
+    ("POST", "/api/v1/broadcasts/{id}/resume"): ("broadcast", None, OWNER),
+    ("POST", "/api/v1/broadcasts/{id}/cancel"): ("broadcast", None, OWNER),
+    ("POST", "/api/v1/widgets"): ("push:*", {"ops/queue": 42}, KEEPERS),
+    ("POST", "/api/v1/widgets/{dashboard}/{widget}"): ("push:*", 42, KEEPERS),
+    ("GET", "/api/v1/dashboards/{slug}"): ("dashboards", None, KEEPERS),
+    ("PUT", "/api/v1/dashboards/{slug}"): ("dashboards", DASHBOARD, KEEPERS),
 }
+REFUSED = {401, 403, 404}
 
 
 def operations() -> list[tuple[str, str]]:
@@ -221,30 +231,101 @@ def test_every_call_of_the_api_is_in_the_table():
     assert operations() == sorted(CALLS)
 
 
-@pytest.mark.parametrize("call", sorted(CALLS), ids=lambda call: " ".join(call))
-def test_a_call_needs_a_token_that_may(call: tuple[str, str], world: World):
+@dataclass(frozen=True)
+class Call:
+    """One call of the API, filled in; `status(person, ...)` is what somebody gets. Nothing of what it did stays."""
+
+    method: str
+    address: str
+    body: Any
+
+    def status(self, person: Any = None, *, token: str = "", query: str = "") -> int:
+        browser = Client(raise_request_exception=False)
+        if person is not None:
+            browser.force_login(person)
+        sent = self.body if isinstance(self.body, str) else json.dumps(self.body) if self.body is not None else ""
+        kind = "text/plain" if isinstance(self.body, str) else "application/json"
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        with transaction.atomic():
+            answer = browser.generic(self.method, self.address + query, sent, content_type=kind, headers=headers)
+            transaction.set_rollback(True)
+        assert answer.status_code < 500
+        return int(answer.status_code)
+
+
+@pytest.fixture
+def call_of(world: World) -> Callable[..., Call]:
     from notifications.actions import notify
 
-    method, path = call
-    scope, body = CALLS[call]
     owner = world.people["owner"]
     notify(owner, title="x", key="k", sender=owner)
     values = {"channel": "room:club", "audience": "user:alice", "key": "k", "id": world.values["admin"]["pk"], **world.values["dashboards"]}
     values["dashboard"] = "ops"
-    address = re.sub(r"{(\w+)}", lambda match: str(values[match[1]]), path)
-    kind = "text/plain" if isinstance(body, str) else "application/json"
-    sent = body if isinstance(body, str) else json.dumps(body) if body is not None else ""
 
-    def ask(*scopes: str, person: Any = owner) -> int:
-        headers = {"Authorization": f"Bearer {make_token(person, 'test', scopes)[1]}"} if scopes else {}
-        with transaction.atomic():
-            answer = Client().generic(method, address, sent, content_type=kind, headers=headers)
-            transaction.set_rollback(True)
-        return int(answer.status_code)
+    def filled(call: tuple[str, str], **other: str) -> Call:
+        return Call(call[0], re.sub(r"{(\w+)}", lambda match: str((values | other)[match[1]]), call[1]), CALLS[call][1])
 
-    assert ask() == 401
-    wrong = "read:*" if scope != "read:*" else "broadcast"
-    assert ask(wrong) == 403
-    # No channel that comes with Signalbox takes raw events; tests/core/test_api.py tries one that does.
-    assert (ask(scope) in {401, 403, 404}) is (path == "/api/v1/publish")
-    assert ask(scope, person=world.people["stranger"]) in {403, 404}
+    return filled
+
+
+each_call = pytest.mark.parametrize("call", sorted(CALLS), ids=lambda call: " ".join(call))
+
+
+@each_call
+def test_a_token_with_the_scope_opens_what_its_owner_may_and_a_session_only_reads_it(
+    call: tuple[str, str], world: World, call_of: Callable[..., Call]
+):
+    scope, _, who = CALLS[call]
+    one = call_of(call)
+    assert one.status() == 401
+    for name in sorted(SIGNED_IN):
+        person = world.people[name]
+        by_token = one.status(token=make_token(person, "test", [scope])[1])
+        assert (by_token not in REFUSED) is (name in who), f"{name}: {by_token}"
+        by_session = one.status(person)
+        assert (by_session not in REFUSED) is (name in who and call[0] == "GET"), f"{name} by a session: {by_session}"
+        if call[0] != "GET":
+            assert by_session == 401
+
+
+@each_call
+def test_a_token_that_is_not_valid_or_has_another_scope_opens_nothing(call: tuple[str, str], world: World, call_of: Callable[..., Call]):
+    scope, _, who = CALLS[call]
+    one, now = call_of(call), timezone.now()
+    others = [other for other in ("notify:*", "push:*", "publish:*", "read:*", "broadcast", "dashboards", "critical") if other != scope]
+    for name in sorted(SIGNED_IN):
+        person = world.people[name]
+        assert one.status(token=make_token(person, "test", others)[1]) in ({403} if name in who else {403, 404})
+        revoked, text = make_token(person, "test", [scope])
+        revoke(revoked, now=now)
+        assert one.status(token=text) == 401
+        assert one.status(token=make_token(person, "test", [scope], now - timedelta(seconds=1))[1]) == 401
+        text = make_token(person, "test", [scope])[1]
+        assert one.status(token=text[:-1] + ("a" if text[-1] != "a" else "b")) == 401
+        assert one.status(query=f"?token={text}") == 401
+        type(person).objects.filter(pk=person.pk).update(is_active=False)
+        assert one.status(token=text) == 401
+        type(person).objects.filter(pk=person.pk).update(is_active=True)
+
+
+CHANNELS = {
+    "room:club": IN_THE_ROOM, "dashboard:ops": READERS, "user:alice": OWNER, "user:bob": MEMBER, "audience:all": SIGNED_IN,
+    "audience:staff": STAFF, "audience:group-{ops}": MEMBER, "broadcast:{broadcast}": OWNER,
+    "presence:room.{room}": NOBODY, "system:authority": NOBODY,  # both are refused at every edge but the sockets of who is there
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_channel_is_read_by_whom_it_is_for(channel: str, world: World, call_of: Callable[..., Call]):
+    room = import_string("notifications.rooms.models.Room").objects.get(slug="club").pk
+    name = channel.format(ops=world.people["member"].groups.get().pk, broadcast=world.values["admin"]["pk"], room=room)
+    one = call_of(("GET", "/api/v1/channels/{channel}/events"), channel=name)
+    for who in sorted(SIGNED_IN):
+        narrow = make_token(world.people[who], "test", [f"read:{name}"])[1] if not name.startswith("system") else ""
+        for status in (
+            one.status(world.people[who]),
+            one.status(token=make_token(world.people[who], "test", ["read:*"])[1]),
+            one.status(token=narrow) if narrow else 404,
+        ):
+            assert (status == 200) is (who in CHANNELS[channel]), f"{who}: {status}"
+    assert one.status() == 401
