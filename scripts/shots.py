@@ -25,6 +25,17 @@ from tests.e2e import pages
 from tests.support import browser as browsers
 from tests.support import servers
 
+BROADCASTS = {
+    f"broadcast-{state}": f"/admin/signalbox_notifications/broadcast/{number}/progress/"
+    for number, state in enumerate(("done", "paused"), 1)
+}
+OPENED = {"bell": "/"}
+UNSUBSCRIBE = """
+from urllib.parse import urlsplit
+from django.contrib.auth import get_user_model
+from notifications.unsubscribing import link
+print(urlsplit(link(get_user_model().objects.get(username="alice"), "alert", "email")).path)
+"""
 WIDGETS = {f"widgets-{state}": f"/dashboards/widgets-{state}/" for state in states.STATES}
 PICTURES = servers.ROOT / "docs" / "pictures"
 TALLEST = 2000
@@ -45,7 +56,8 @@ def main(wanted: list[str]) -> None:
             tell(url, kept["token"], title=title, text=text, priority=priority)
         with site.web(DEBUG="1") as developer:
             where = {"guest": url, "person": url, "developer": developer.url}
-            for name, picture in shoot_all(browser, where, kept, wanted):
+            guest = pages.GUEST | {"unsubscribe": site.manage("shell", "-v0", "-c", UNSUBSCRIBE).stdout.split()[-1]}
+            for name, picture in shoot_all(browser, where, kept, wanted, guest):
                 (PICTURES / name).write_bytes(small(picture))
                 if name == "dashboard-1360-light.png":
                     (PICTURES / "readme.png").write_bytes(small(picture, tallest=README))
@@ -83,9 +95,10 @@ def tell(url: str, token: str, *, title: str, text: str, priority: str) -> None:
     urllib.request.urlopen(urllib.request.Request(f"{url}/api/v1/notify/alice", text.encode(), headers), timeout=10).close()
 
 
-def shoot_all(browser: Browser, where: dict[str, str], kept: Any, wanted: list[str]) -> Iterator[tuple[str, bytes]]:
+def shoot_all(browser: Browser, where: dict[str, str], kept: Any, wanted: list[str], guest: dict[str, str]) -> Iterator[tuple[str, bytes]]:
+    person = pages.PERSON | BROADCASTS | WIDGETS | OPENED
     for theme in pages.THEMES:
-        for who, addresses in (("guest", pages.GUEST), ("person", pages.PERSON | WIDGETS), ("developer", pages.DEVELOPER)):
+        for who, addresses in (("guest", guest), ("person", person), ("developer", pages.DEVELOPER)):
             context = browsers.new_context(browser, theme=theme, reduced_motion="reduce", locale="en-GB", base_url=where[who])
             page = context.new_page()
             if who != "guest":
@@ -104,6 +117,9 @@ def shoot(page: Page, name: str, address: str, theme: str) -> Iterator[tuple[str
         page.evaluate("document.fonts.ready.then(() => null)")
         if page.locator("[data-live-chip]").count():
             page.locator("[data-live-chip].live").first.wait_for(state="attached")
+        if name == "bell":
+            page.locator("#bell").click()
+            page.locator("#bell-list > li").first.wait_for()
         # The window grows to the page, so that the bar below stands below and not in the middle.
         whole = page.evaluate("document.documentElement.scrollHeight")
         page.set_viewport_size({"width": width, "height": max(height, min(whole, TALLEST))})

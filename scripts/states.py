@@ -1,4 +1,7 @@
-"""What `make shots` shows of every kind of widget in every state: a board for each state, with one tile of each kind on it."""
+"""What `make shots` shows of every kind of widget in every state: a board for each state, with one tile of each kind on it.
+
+And of broadcasts: one that everybody has, and one that was paused on its way.
+"""
 
 import math
 import os
@@ -15,6 +18,9 @@ AGES = {"live": 0, "late": 1200, "stale": 7200, "error": 1200, "paused": 1200}
 STATES = (*AGES, "nodata")
 TROUBLE = "http://prometheus:9090 does not answer: no connection within 5 s. Asked again in 40 s."
 PAST, STEP = 90, 10  # values before the newest, seconds between them
+READERS = 2480
+ANNOUNCED = "Every board has **late** and **stale** now. Have a look at [this machine](/dashboards/this-machine/)."
+PLANNED = "The dashboards are **read-only** for half an hour."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ def main() -> None:
     django.setup()
     for state in STATES:
         make(state)
+    make_broadcasts()
 
 
 def make(state: str) -> None:
@@ -89,6 +96,23 @@ def past(one: Shown, newest: float) -> Iterator[tuple[str, float, Any]]:
         for ago in range(PAST, 0, -1) if one.is_walk else ():
             yield series, newest - ago * STEP, round(value * (1 + 0.3 * math.sin(ago / 7 + place)))
         yield series, newest, value
+
+
+def make_broadcasts() -> None:
+    """Two to a few thousand people: `BROADCASTS` of scripts.shots in this order."""
+    from django.contrib.auth import get_user_model
+
+    from notifications.broadcasts import actions
+
+    people = get_user_model()
+    people._default_manager.bulk_create(people(username=f"reader-{n:04}", password="!") for n in range(READERS))
+    sender = people._default_manager.get(username="alice")
+    done = actions.broadcast("all", title="The new dashboards are here", body=ANNOUNCED, markdown=True, sender=sender)
+    while actions.write_chunk(done.pk, size=1000):
+        pass
+    paused = actions.broadcast("all", title="Maintenance at 22:00", body=PLANNED, markdown=True, sender=sender)
+    actions.write_chunk(paused.pk, size=1000)
+    actions.pause(paused, by=sender)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ PERSON = {
     "alerts": "/dashboards/this-machine/cpu/alerts/",
     "alert": "/dashboards/this-machine/cpu/alerts/new/",
     "inbox": "/inbox/",
+    "filtered-inbox": "/inbox/?q=is%3Aunread+finished",
+    "filters": "/inbox/filters/?q=is%3Aunread+finished",
     "notification": "/inbox/1/",
     "rooms": "/rooms/",
     "room": "/rooms/lobby/",

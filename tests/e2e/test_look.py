@@ -177,3 +177,44 @@ def test_a_cut_connection_is_said_in_words_and_is_no_barrier(new_page: Callable[
     expect(page.locator("#connection-bar")).to_contain_text("Reconnecting", timeout=15_000)
     expect(page.get_by_role("button", name="Retry now")).to_be_visible()
     assert not axe_faults(page)
+
+
+MADE = """
+from urllib.parse import urlsplit
+from django.contrib.auth import get_user_model
+from notifications.broadcasts import actions
+from notifications.unsubscribing import link
+alice = get_user_model().objects.get(username="alice")
+made = actions.broadcast("user:alice", title="Maintenance", sender=alice, token="look")
+actions.pause(made, by=alice)
+print(f"/admin/signalbox_notifications/broadcast/{made.pk}/progress/")
+print(urlsplit(link(alice, "alert", "email")).path)
+actions.cancel(made, withdraw=True)
+"""
+
+
+def test_what_is_made_first_is_no_barrier_either(new_page: Callable[..., Page], demo: Any) -> None:
+    """A broadcast's progress, the page that a mail's link leads to, a kept filter, a muted board; wide and on a phone."""
+    progress, unsubscribe = demo.site.manage("shell", "-v0", "-c", MADE).stdout.split()[-2:]
+    page = new_page("alice")
+    page.goto("/inbox/filters/?q=is:unread")
+    page.get_by_label("Name").fill("Still to read")
+    page.get_by_role("button", name="Save").click()
+    page.goto("/dashboards/this-machine/")
+    page.get_by_role("button", name="Mute").click()
+    expect(page.get_by_role("button", name="Mute")).to_have_attribute("aria-pressed", "true")
+    for address in ("/dashboards/this-machine/", "/inbox/filters/", "/inbox/?q=is:unread", progress, unsubscribe):
+        page.goto(address)
+        for width, theme in ((1360, "light"), (390, "dark")):
+            page.set_viewport_size({"width": width, "height": pages.WIDTHS[width]})
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            faults = axe_faults(page)
+            assert not faults, "\n".join([f"{address} {width} px, {theme}:", *faults])
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, page.evaluate(WIDE)
+    # It leaves no trace.
+    page.goto("/dashboards/this-machine/")
+    page.get_by_role("button", name="Mute").click()
+    expect(page.get_by_role("button", name="Mute")).to_have_attribute("aria-pressed", "false")
+    page.goto("/inbox/filters/")
+    page.get_by_role("button", name="Delete Still to read").click()
+    expect(page.get_by_text("None yet.")).to_be_visible()
