@@ -1,14 +1,9 @@
-"""What holds by default behind https, and that strangers are called through one door."""
+"""What holds by default behind https."""
 
-import ast
 import json
 from pathlib import Path
 
-from tests.support.servers import ROOT, Site, fill
-
-# What opens connections, and who may. doctor asks BASE_URL, which is ourselves, as a browser would.
-CALLERS = {"httpcore": {"core/outbound.py"}, "http.client": {"core/doctor.py"}}
-NOBODY = {"httpx", "requests", "aiohttp", "urllib.request", "urllib3", "ftplib", "websockets"}
+from tests.support.servers import Site, fill
 
 ASK = """
 import json
@@ -40,22 +35,3 @@ def test_without_https_nothing_is_promised_that_does_not_hold(tmp_path: Path):
     said = asked(tmp_path, "http://live.example.org")
     assert said["hsts"] is None
     assert said["session"] == [False, True, "Lax"]
-
-
-def imported(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
-    return found
-
-
-def test_strangers_are_called_through_one_door():
-    callers: dict[str, set[str]] = {}
-    for package in ("core", "notifications", "dashboard", "workers"):
-        for path in (ROOT / package).rglob("*.py"):
-            for name in imported(path) & (set(CALLERS) | NOBODY):
-                callers.setdefault(name, set()).add(path.relative_to(ROOT).as_posix())
-    assert callers == CALLERS
