@@ -10,14 +10,15 @@ from tests.support.servers import ROOT
 
 PACKAGES = ("core", "notifications", "dashboard", "workers", "signalbox")
 
-NOBODY = (
-    "httpx requests aiohttp urllib.request urllib3 ftplib poplib imaplib nntplib telnetlib xmlrpc socketserver paramiko dns websocket pycurl "
-    "treq webbrowser socks valkey asyncssh"
-).split()
-NOBODY_CALLS = (
-    "open_connection open_unix_connection create_connection create_unix_connection create_datagram_endpoint sock_connect gethostbyname "
-    "gethostbyname_ex gethostbyaddr getnameinfo urlopen urlretrieve connectTCP connectSSL"
-).split()
+NOBODY = {
+    *("httpx", "requests", "aiohttp", "urllib.request", "urllib3", "ftplib", "poplib", "imaplib", "nntplib", "telnetlib", "xmlrpc"),
+    *("socketserver", "paramiko", "dns", "websocket", "pycurl", "treq", "webbrowser", "socks", "valkey", "asyncssh"),
+}
+NOBODY_CALLS = {
+    *("open_connection", "open_unix_connection", "create_connection", "create_unix_connection", "create_datagram_endpoint"),
+    *("sock_connect", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "urlopen", "urlretrieve"),
+    *("connectTCP", "connectSSL"),
+}
 # Modules that open connections, or look names up. Who imports one, or a part of one, says here why: none of these goes where a user says.
 OURS = "our own server, by its address in the settings"
 LISTENS = "it listens, and calls nobody"
