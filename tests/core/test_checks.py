@@ -1,5 +1,6 @@
 """The numbered checks: what `manage.py check` and `check --deploy` say about settings that are each fine and together are not."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 
-from core import checks
+from core import checks, finders
+from tests.support.servers import ROOT, Site
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "production.md"
+DOCS = ROOT / "docs" / "production.md"
 
 FINE = {
     "BASE_URL": "https://live.example.org",
@@ -60,6 +62,47 @@ def test_a_new_project_that_names_no_hosts_yet_is_fine_on_this_machine(fine: Any
     assert said(deploy=False) == set()
     fine.DEBUG = False
     assert said(deploy=False) == {"E001"}
+
+
+def test_a_checkout_without_front_end_packages_is_told_and_with_them_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def told() -> bool:
+        return "signalbox.W001" in {one.id for one in run_checks()}
+
+    assert not told()
+    monkeypatch.setattr(finders, "packages_folder", lambda: tmp_path / "node_modules")
+    assert told()
+    (tmp_path / "node_modules").mkdir()
+    assert not told()
+
+
+@pytest.mark.postgres
+def test_a_deployment_by_its_real_variables_has_no_complaint_either_nor_has_django(tmp_path: Path):
+    """The variables of compose.yaml behind https, with mail and push. Django's own checks for a deployment are among these."""
+    given = {
+        "SECRET_KEY": "".join(chr(33 + number) for number in range(60)),
+        "BASE_URL": "https://live.example.org",
+        "HOST": "0.0.0.0",
+        "TRUSTED_PROXY_HOPS": "1",
+        "DATABASE_URL": "postgres://signalbox@127.0.0.1:9/signalbox",
+        "REDIS_URL": "redis://127.0.0.1:9/0",
+        "EMAIL_URL": "smtp+tls://mail.example.org",
+        "VAPID_PRIVATE_KEY": "VfoLVX4h7BOYDXZVdIGLjeVbl8V3SXwkDYHSgFNzM3k",
+    }
+    done = Site(tmp_path, given).manage("check", "--deploy", "--fail-level", "WARNING")
+    assert "no issues" in done.stdout
+
+
+def test_every_number_is_in_the_docs_and_is_provoked_by_a_test_and_there_is_no_other():
+    code = [
+        file.read_text() for name in ("core", "notifications", "dashboard", "workers", "signalbox") for file in (ROOT / name).rglob("*.py")
+    ]
+    there = {
+        number for text in code for number in re.findall(r"\b[EW]0\d\d\b", text) if f'"{number}"' in text or f'signalbox.{number}"' in text
+    }
+    assert set(re.findall(r"`signalbox\.([EW]\d+)`", DOCS.read_text())) == there
+    elsewhere = (ROOT / "tests/foreign/test_configure.py").read_text()
+    provoked = {number for number, _, _ in WRONG} | {"W001"} | set(re.findall(r"signalbox\.(W\d+)", elsewhere))
+    assert provoked == there
 
 
 @pytest.mark.parametrize(("number", "deploy", "wrong"), WRONG, ids=lambda value: value if isinstance(value, str) else "")
