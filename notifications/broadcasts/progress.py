@@ -1,7 +1,7 @@
 """How far a broadcast is: what its progress page shows, and what is pushed to it. Reads only."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
@@ -20,8 +20,11 @@ def progress_event(made: Broadcast) -> NewEvent:
 
 
 def about(made: Broadcast, *, now: datetime | None = None) -> dict[str, Any]:
-    """How it stands: people meant and written, connected, seen, read; rows a second lately, and seconds left (None: nobody can say)."""
-    rate = _rate(made, now=now or timezone.now()) if made.state == "sending" else 0.0
+    """How it stands: people meant and written, connected, seen, read; rows a second lately, and seconds left (None: nobody can say).
+
+    `last`: when rows came last, while it is being written. Without a worker nobody tells the page anything: it then shows for how long.
+    """
+    rate, last = _pace(made, now=now or timezone.now()) if made.state == "sending" else (0.0, None)
     left = max(made.total - made.written, 0)
     return {
         "state": made.state,
@@ -33,23 +36,25 @@ def about(made: Broadcast, *, now: datetime | None = None) -> dict[str, Any]:
         "read": made.read,
         "rate": round(rate),
         "left": round(left / rate) if rate else None,
+        "last": last and last.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
 
 
-def _rate(made: Broadcast, *, now: datetime) -> float:
-    """Rows a second over the newest chunks, none of them from before a pause."""
+def _pace(made: Broadcast, *, now: datetime) -> tuple[float, datetime | None]:
+    """Rows a second over the newest chunks, none of them from before a pause; and when the newest came."""
     since = made.resumed_at or made.sent_at
     if since is None:
-        return 0.0
+        return 0.0, None
     lately = list(made.chunks.filter(done_at__gt=since).order_by("-number").values_list("written", "done_at")[: LATELY + 1])
     if not lately:
-        return 0.0
+        return 0.0, since
+    last = lately[0][1]
     written = [count for count, _ in lately]
     if len(lately) > LATELY:
         since = lately[-1][1]
         written.pop()
     seconds = (now - since).total_seconds()
-    return sum(written) / seconds if seconds > 0 else 0.0
+    return (sum(written) / seconds if seconds > 0 else 0.0), last
 
 
 def events(pk: int) -> list[Mapping[str, Any]]:

@@ -38,6 +38,7 @@ def progress_html(pk: int, about: Mapping[str, Any]) -> str:
         "total": grouped(total),
         "written": grouped(written),
         "pace": _pace(about),
+        "last": about.get("last") if about["state"] == "sending" else "",
         "part": f"{min(written, total)}",
         "whole": f"{max(total, 1)}",
         "buttons": [(reverse(_STEER, args=[pk, verb]), words, sure) for verb, words, sure in _BUTTONS.get(about["state"], ())],

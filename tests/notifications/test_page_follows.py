@@ -152,7 +152,8 @@ def test_an_open_progress_page_ends_as_one_opened_now(seed: int, reader: Any, mo
     reader.is_superuser = True
     reader.save()
     # Rate and time left go by the clock, and are told with the next chunk.
-    monkeypatch.setattr(progress, "_rate", lambda made, *, now: 0.0)
+    pace = progress._pace
+    monkeypatch.setattr(progress, "_pace", lambda made, *, now: (0.0, pace(made, now=now)[1]))
     world, browser = World(reader, random.Random(seed)), Client()
     browser.force_login(reader)
     made = actions.broadcast("all", title="Watched", sender=reader)

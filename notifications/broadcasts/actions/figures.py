@@ -47,7 +47,9 @@ def _measure(pk: int, *, now: datetime) -> None:
     is_read = Q(read_at__isnull=False)
     counts = {"seen": Count("pk", filter=Q(seen_at__isnull=False) | is_read), "read": Count("pk", filter=is_read)}
     items = InboxItem.objects.filter(notification=made.notification_id).aggregate(**counts)
-    figures = items | {"connected": min(_connected(pk), made.total)}
+    asleep = made.measured_at is not None and now > made.measured_at + ANSWERS
+    # Who was not asked for so long, as while no worker ran, has not answered yet: better what was last known than nobody.
+    figures = items if asleep and not made.reach.exists() else items | {"connected": min(_connected(pk), made.total)}
     _show(pk, figures, now=now, took=time.monotonic() - began)
 
 

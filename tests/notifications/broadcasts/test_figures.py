@@ -67,6 +67,16 @@ def test_a_process_that_is_silent_counts_no_more(made: Broadcast, alice: Any) ->
     assert newest(made)["connected"] == 0
 
 
+def test_after_a_time_without_workers_the_figure_stands_until_somebody_has_answered(made: Broadcast, alice: Any) -> None:
+    now = timezone.now()
+    Broadcast.objects.update(connected=2, measured_at=now - timedelta(minutes=1))
+    broadcasts.measure_watched(now)
+    assert newest(made)["connected"] == 2
+    # Asked now, and nobody answered: there is nobody.
+    broadcasts.measure_watched(now + timedelta(seconds=1))
+    assert newest(made)["connected"] == 0
+
+
 def test_a_hub_that_hears_the_roll_call_answers_with_its_own_people(made: Broadcast, alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from notifications import kinds
 
@@ -119,9 +129,11 @@ def test_rate_and_time_left_are_those_of_the_newest_chunks_and_of_none_before_a_
     made.refresh_from_db()
     told = progress.about(made, now=now)
     assert (told["rate"], told["left"]) == (20, 40)
+    assert told["last"] == f"{now:%Y-%m-%dT%H:%M:%SZ}"
     made.resumed_at = now - timedelta(seconds=2)
     assert progress.about(made, now=now)["rate"] == 50
     made.resumed_at = now
+    assert progress.about(made, now=now + timedelta(minutes=1))["last"] == f"{now:%Y-%m-%dT%H:%M:%SZ}"
     assert (progress.about(made, now=now)["rate"], progress.about(made, now=now)["left"]) == (0, None)
 
 
@@ -135,5 +147,10 @@ def test_the_page_says_all_of_it_in_words() -> None:
     for word in ("Queued", "2\u202f345", "Connected now", "Seen", "Read", "1\u202f000 a second", "3 min left"):
         assert word in html
     assert [duration(seconds) for seconds in (0, 59, 60, 3540, 3600, 7500)] == ["0 s", "59 s", "1 min", "59 min", "1 h 0 min", "2 h 5 min"]
+    # Nobody tells the page more while no worker runs: then it shows for how long.
+    assert 'last rows: <time class="num" datetime="2026-11-21T18:00:00Z" data-style="age">' in progress_html(
+        7, told | {"last": "2026-11-21T18:00:00Z"}
+    )
+    assert "last rows" not in progress_html(7, told | {"last": "2026-11-21T18:00:00Z", "state": "paused"})
     # Events from before there were such figures are still on the channel.
     assert "Queued" in progress_html(7, {"state": "done", "total": 2, "written": 2})
