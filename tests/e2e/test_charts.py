@@ -186,3 +186,29 @@ def test_a_chart_follows_the_width_of_its_tile(fake: FakeLive, page: Page) -> No
     page.wait_for_function(
         "() => Math.abs(document.querySelector('.uplot').clientWidth - document.querySelector('.chart').clientWidth) < 2"
     )
+
+
+# A clock on which each look is 5 ms later, the tasks in which charts begin to be, and how often a script asks how large a chart is.
+COUNT = """window.count = { tasks: new Set(), sizes: 0 };
+let task = 0; (function next() { task += 1; setTimeout(next); })();
+let clock = 0; performance.now = () => (clock += 5);
+const { observe } = IntersectionObserver.prototype;
+IntersectionObserver.prototype.observe = function (element) { count.tasks.add(task); observe.call(this, element); };
+const size = Object.getOwnPropertyDescriptor(Element.prototype, "clientWidth");
+const get = function () { count.sizes += this.matches("[data-chart]"); return size.get.call(this); };
+Object.defineProperty(Element.prototype, "clientWidth", { get });"""
+
+
+def test_many_charts_are_made_in_several_tasks_and_ask_for_no_layout(fake: FakeLive, page: Page) -> None:
+    page.add_init_script(COUNT)
+    tiles = "".join(tile(answer(20, cpu=[(10, 1), (20, 2)])).replace("w-1", f"w-{number}") for number in range(12))
+    fake.pages["/"] = page_with(region(BOARD, 1, tiles), head=HEAD)
+    page.goto(fake.url)
+    fake.socket().answer()
+    for number in range(12):
+        page.locator(f"#w-{number}-chart").scroll_into_view_if_needed()
+        expect(page.locator(f"#w-{number}-chart canvas")).to_be_visible()
+    assert page.evaluate("[...document.querySelectorAll('[data-chart]')].every((root) => root.chart.plot.width === root.clientWidth)")
+    page.reload()
+    page.wait_for_function("() => [...document.querySelectorAll('[data-chart]')].every((root) => root.chart)")
+    assert page.evaluate("[count.tasks.size >= 4, count.sizes]") == [True, 0]

@@ -36,15 +36,14 @@
    A whole-tile push (widget.config) or a refetch may carry newer data-points, data-series, ...: they are read again after every swap. */
 
 import { merge, missing, replaceSpan, since, stacked, table, thin, union, valueAt } from "./points.js";
-import { now } from "./times.js";
+import { now, written } from "./times.js";
 
 const charts = new Map(); // root -> Chart, which is also the root's property `chart`, for tests
 const seconds = () => now() / 1000;
-const format = (options) => new Intl.DateTimeFormat(undefined, options);
-const CLOCK = format({ hour: "numeric", minute: "2-digit" });
-const FINE = format({ hour: "numeric", minute: "2-digit", second: "2-digit" });
-const DAY = format({ day: "numeric", month: "short" });
-const EXACT = format({ dateStyle: "medium", timeStyle: "medium" });
+const CLOCK = written({ hour: "numeric", minute: "2-digit" });
+const FINE = written({ hour: "numeric", minute: "2-digit", second: "2-digit" });
+const DAY = written({ day: "numeric", month: "short" });
+const EXACT = written({ dateStyle: "medium", timeStyle: "medium" });
 const SHORT = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 2 });
 const parsed = (text, otherwise) => (text ? JSON.parse(text) : otherwise);
 
@@ -59,13 +58,17 @@ function drawSoon(chart) {
   frame ||= requestAnimationFrame(drawSome);
 }
 
-function drawSome() {
-  frame = 0;
+async function drawSome() {
   const start = performance.now();
-  for (const chart of due) {
-    if (performance.now() - start > BUDGET) return (frame = requestAnimationFrame(drawSome));
-    due.delete(chart);
-    chart.paint();
+  try {
+    for (const chart of due) {
+      if (performance.now() - start > BUDGET) break;
+      due.delete(chart);
+      chart.paint();
+      await null; // uPlot draws in a microtask: now it has
+    }
+  } finally {
+    frame = due.size ? requestAnimationFrame(drawSome) : 0;
   }
 }
 
@@ -85,13 +88,14 @@ class Chart {
   step = 0; // seconds of one bucket of what we hold
   wanted = null; // the span to fetch next
   failures = 0;
+  width = 600; // until its size is told, before which nothing is drawn
+  height = 0;
 
   constructor(root) {
     this.root = root;
     this.tile = root.closest(".w") ?? root.parentElement;
-    this.sizes = new ResizeObserver(() => this.fit());
-    // A size that is asked for in the midst of a swap makes the browser lay the page out: known from here on.
-    this.measure();
+    // Told, and not asked for: a size that is asked for in the midst of a swap makes the browser lay the page out.
+    this.sizes = new ResizeObserver(([{ contentRect }]) => this.fit(contentRect));
     this.read();
     this.last();
     this.sizes.observe(root);
@@ -304,21 +308,18 @@ class Chart {
   }
 
   paint() {
-    if (!this.stale || !this.root.isConnected) return;
+    if (!this.stale || !this.height || !this.root.isConnected) return;
     this.stale = false;
     if (this.plot) this.plot.setData(this.data());
     else this.build();
   }
 
-  measure() {
-    this.width = Math.max(this.root.clientWidth, 50);
-    this.height = Math.max(this.root.clientHeight, 60);
-  }
-
-  fit() {
-    this.measure();
+  fit(size) {
+    this.width = Math.max(Math.floor(size.width), 50);
+    this.height = Math.max(Math.floor(size.height), 60);
     const { plot, width, height } = this;
     if (plot && (width !== plot.width || height !== plot.height)) plot.setSize({ width, height });
+    if (this.visible && this.stale) drawSoon(this);
   }
 
   /** The limits as dashed lines. */
@@ -400,9 +401,17 @@ function prune() {
 /** Charts come and go with what is swapped. */
 function scan() {
   prune();
+  charts.forEach((chart) => chart.read());
+  make();
+}
+
+/** Make the charts that are new: of many so much at a time that the page stays quick. */
+function make() {
+  const start = performance.now();
   for (const root of document.querySelectorAll("[data-chart]")) {
-    if (charts.has(root)) charts.get(root).read();
-    else charts.set(root, (root.chart = new Chart(root)));
+    if (charts.has(root)) continue;
+    if (performance.now() - start > BUDGET) return setTimeout(make);
+    charts.set(root, (root.chart = new Chart(root)));
   }
 }
 
@@ -431,7 +440,12 @@ function recolour() {
   colours.clear();
   charts.forEach((chart) => chart.plot?.redraw());
 }
-addEventListener("beforeprint", () => charts.forEach((chart) => chart.paint()));
+addEventListener("beforeprint", () => {
+  for (const [root, chart] of charts) {
+    chart.fit({ width: root.clientWidth, height: root.clientHeight });
+    chart.paint();
+  }
+});
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
 new MutationObserver(recolour).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 scan();

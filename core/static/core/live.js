@@ -169,7 +169,8 @@ async function apply(channel, frame) {
   }
   const passed = ranged(frame) ? frame.to - channel.position.offset : 0;
   channel.applied(frame);
-  return emit("live:applied", { channel: channel.name, ids, passed, catchUp });
+  emit("live:applied", { channel: channel.name, ids, passed, catchUp });
+  if (ids.length > 8) await globalThis.scheduler?.yield?.(); // what waits behind a long frame is a task of its own
 }
 
 // --- hold and refetch ---

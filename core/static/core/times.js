@@ -10,7 +10,12 @@
 import { age, freshness, saying } from "./words.js";
 
 const WEEK = 7 * 86_400_000;
-const written = (options) => new Intl.DateTimeFormat(undefined, options);
+/** Writes times so. What it takes to know how costs a browser milliseconds: made when it is first needed. */
+export function written(options) {
+  let made;
+  return { format: (at) => (made ??= new Intl.DateTimeFormat(undefined, options)).format(at) };
+}
+
 const hm = { hour: "numeric", minute: "2-digit" };
 const day = { day: "numeric", month: "short" };
 const STYLES = { time: written(hm), clock: written({ ...hm, second: "2-digit" }), date: written(day), datetime: written({ ...day, ...hm }) };
@@ -89,6 +94,20 @@ export function bring(root) {
   for (const tile of root.querySelectorAll(TILES)) freshen(tile);
 }
 
+const SLICE = 8; // milliseconds
+
+/** As `bring` for the whole page, a little at a time: it has been painted, and no task is to be long after that. */
+function bringAll() {
+  const rest = [...document.querySelectorAll(`time[datetime], ${TILES}`)].reverse();
+  (function some() {
+    const end = performance.now() + SLICE;
+    while (rest.length && performance.now() < end) bringOne(rest.pop());
+    if (rest.length) setTimeout(some);
+  })();
+}
+
+const bringOne = (element) => (element.matches("time") ? write(element) : freshen(element));
+
 function pass() {
   if (document.hidden) return;
   for (const time of document.querySelectorAll("time[datetime]:not([data-style]), time[data-style=age]")) {
@@ -108,4 +127,4 @@ document.addEventListener("live:applied", ({ detail }) => {
 document.addEventListener("visibilitychange", pass);
 addEventListener("pageshow", pass);
 setInterval(pass, 1_000);
-bring(document);
+bringAll();
