@@ -39,7 +39,7 @@ def test_an_inbox_shows_its_owners_items_and_nobody_elses(alice: Any, bob: Any, 
     assert "For alice" not in pages["bob"]
     assert "For two" in pages["bob"]
     assert "For " not in pages["charlie"].partition('id="inbox-list"')[2].partition("</ol>")[0]
-    assert "Nothing yet" in pages["charlie"]
+    assert "Nothing new" in pages["charlie"]
 
 
 @pytest.mark.parametrize("address", [*READS, "/inbox/1/", "/inbox/1/open/"])
