@@ -1,6 +1,5 @@
 """`python -m core.run`, the end of `make run`: look at the machine, prepare, make the demo, keep everything running: docs/running.md."""
 
-import fcntl
 import os
 import socket
 import sys
@@ -11,7 +10,7 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
-from core import databases, embedded, redis_addresses, server
+from core import beside, databases, embedded, redis_addresses, server
 from core.supervisor import Program, Supervisor
 
 QUEUES = "live,delivery,bulk"
@@ -47,16 +46,17 @@ def run() -> int:
     call_command("demo")
     databases.close()
     with lock:
-        return Supervisor(programs(data_dir=settings.DATA_DIR, redis_url=settings.REDIS_URL)).run()
+        kept = programs(data_dir=settings.DATA_DIR, redis_url=settings.REDIS_URL)
+        where = {"HOST": settings.HOST, "PORT": str(settings.PORT), "BASE_URL": settings.BASE_URL, "REDIS_URL": settings.REDIS_URL}
+        beside.tell(lock, where | kept[-1].environment)
+        return Supervisor(kept).run()
 
 
 def _lock(folder: Path) -> IO[str]:
     """Hold the folder for as long as this file is open: two supervisors on one database would start two of everything."""
-    file = (folder / "lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise CannotStart(f"DATA_DIR={folder} is in use by another Signalbox. Set DATA_DIR to another folder.") from error
+    file = beside.hold(folder)
+    if file is None:
+        raise CannotStart(f"DATA_DIR={folder} is in use by another Signalbox. Set DATA_DIR to another folder.")
     return file
 
 

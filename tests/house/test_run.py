@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core import beside
 from tests.support.servers import ROOT, Process, Site, Web, fill, free_port, start_valkey, wait_until
 
 pytestmark = [pytest.mark.valkey, pytest.mark.slow]
@@ -113,6 +114,16 @@ def test_it_prints_how_to_sign_in_and_serves_pages(first: Web):
     assert f"Signalbox: {web.url}/" in lines
     assert names == ["alice", "bob", "charlie"]
     assert page(web) == 200
+
+
+def test_doctor_in_another_shell_asks_what_runs_here_by_the_addresses_that_it_has(first: Web, tmp_path: Path):
+    site = Site(Path((first.environment or {})["DATA_DIR"]))
+    wait_until(lambda: site.manage("doctor", "worker", "beat", check=False).returncode == 0, described="worker and beat", log=first.log)
+    done = site.manage("doctor", "redis", "layer", "broker_of_jobs", "web", "sockets")
+    assert done.stdout.count("fine") == 5 and f"{first.url} is a Signalbox that misses nothing" in done.stdout
+    assert beside.told(tmp_path) == {}
+    (tmp_path / "lock").write_text('{"PORT": "1"}')  # left by a run that ended
+    assert beside.told(tmp_path) == {}
 
 
 def test_whichever_process_is_killed_is_started_again(first: Web):

@@ -1,16 +1,26 @@
 """`manage.py doctor`: ask everything that Signalbox stands on, and say how to mend what is wrong."""
 
 import json
+import os
+import sys
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from core import doctor
+from core import beside, doctor
 
 
 class Command(BaseCommand):
     help = "Ask everything that Signalbox stands on, and say how to mend what is wrong. Exit code 1 where anything is."
     requires_system_checks = ()
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Where `make run` keeps everything on this folder, ask by its addresses: its Valkey has one that no shell was told."""
+        unknown = {name: value for name, value in beside.told(settings.DATA_DIR).items() if name not in os.environ}
+        if unknown:
+            os.execve(sys.executable, [sys.executable, *argv], {**os.environ, **unknown})
+        super().run_from_argv(argv)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("probe", nargs="*", help=f"only these: {', '.join(doctor.names())}")
