@@ -1,14 +1,17 @@
-"""A value between two ends, as an arc."""
+"""A value between two ends, as an arc; from its limits on a warning or critical, in colour, icon and word."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from msgspec import Meta
 
+from core.templatetags.ui import icon
 from dashboard.widgets.base import Config, View, WidgetKind, fresh, rendered
 from dashboard.widgets.figures import part, shown
 
 ARC = 163.4  # length of the half circle
+WORDS = {"warn": "Warning", "bad": "Critical"}
+ICONS = {"warn": "triangle-alert", "bad": "circle-alert"}
 
 
 class GaugeConfig(Config, frozen=True):
@@ -29,16 +32,18 @@ class Gauge(WidgetKind):
 
     def facts(self, config: GaugeConfig, view: View) -> dict[str, Any]:
         value = view.points[-1].value
-        limits = {"bad": config.bad, "warn": config.warn}
+        limits = {tone: limit for tone, limit in (("bad", config.bad), ("warn", config.warn)) if limit is not None}
         return super().facts(config, view) | {
             "unit": config.unit,
             "decimals": config.decimals,
             "part": part(value, config.low, config.high),
-            "tone": next((tone for tone, limit in limits.items() if limit is not None and value >= limit), ""),
-            "note": ", ".join(f"{tone} from {shown(limit)}" for tone, limit in reversed(limits.items()) if limit is not None),
+            "tone": next((tone for tone, limit in limits.items() if value >= limit), ""),
+            "note": ", ".join(f"{WORDS[tone].lower()} from {shown(limit)}" for tone, limit in reversed(limits.items())),
         }
 
     def body(self, widget: int, facts: Mapping[str, Any]) -> str:
         value = shown(facts["value"], facts["decimals"])
         arc = f"{facts['part'] * ARC:.1f} {2 * ARC}"
-        return fresh(widget, facts) + rendered("dashboard/_gauge.html", {**facts, "shown": value, "arc": arc})
+        tone = facts["tone"]
+        said = {"word": WORDS[tone], "icon": icon(ICONS[tone])} if tone else {}
+        return fresh(widget, facts) + rendered("dashboard/_gauge.html", {**facts, **said, "shown": value, "arc": arc})

@@ -95,6 +95,23 @@ def test_a_gauge_follows(gauge: Widget, page: Callable[[str], Page], numbered: C
     assert_follows(opened, page("/dashboards/ops/"))
 
 
+def test_a_gauge_says_in_colour_and_word_which_limit_is_reached(
+    gauge: Widget, page: Callable[[str], Page], numbered: Callable[[], list[Event]]
+) -> None:
+    record(gauge, 12, at(0), now=at(600))
+    opened = page("/dashboards/ops/")
+    said = []
+    for second, value in enumerate((79.9, 80, 89.9, 90, 500, 3), start=1):
+        record(gauge, value, at(second), now=at(600))
+        opened.apply(numbered())
+        (drawn,) = [node for node in opened.region.all() if "gauge" in node.attributes.get("class", "").split()]
+        words = [node.text for node in opened.region.all() if "tone" in node.attributes.get("class", "").split()]
+        said.append((drawn.attributes["class"].removeprefix("gauge").strip(), words, drawn.attributes["aria-label"].partition(", ")[2]))
+    warning, critical = ("warn", ["Warning"], "warning"), ("bad", ["Critical"], "critical")
+    assert said == [("", [], ""), warning, warning, critical, critical, ("", [], "")]
+    assert "warning from 80, critical from 90" in opened.region.text
+
+
 def test_bars_follow_each_by_itself(bars: Widget, page: Callable[[str], Page], numbered: Callable[[], list[Event]]) -> None:
     record_many([NewValue(bars, 91, at(0), "import"), NewValue(bars, 64, at(0), "mail")], now=at(600))
     opened = page("/dashboards/ops/")

@@ -254,3 +254,22 @@ def test_a_board_says_who_watches_it(demo: Demo, harbour: object, as_alice: Page
     live(as_alice)
     expect(as_alice.locator("[data-watching]")).to_have_text("1 watching")
     expect(as_alice.locator("#presence i")).to_have_attribute("title", "alice")
+
+
+def test_who_comes_and_who_leaves_is_counted_on_the_page_of_who_stays(
+    harbour: object, as_alice: Page, as_bob: Page, new_page: Callable[..., Page]
+) -> None:
+    third = new_page("charlie")
+    for number, page in enumerate((as_alice, as_bob, third), start=1):
+        page.goto(BOARD)
+        live(page)
+        for one in (as_alice, as_bob, third)[:number]:
+            expect(one.locator("[data-watching]")).to_have_text(f"{number} watching")
+    also = as_bob.context.new_page()
+    also.goto(BOARD)
+    live(also)
+    expect(also.locator("[data-watching]")).to_have_text("3 watching")
+    third.close()
+    for one in (as_alice, as_bob):
+        expect(one.locator("[data-watching]")).to_have_text("2 watching")
+    assert {face.get_attribute("title") for face in as_alice.locator("#presence i").all()} == {"alice", "bob"}
