@@ -135,6 +135,7 @@ def test_the_console_steers_and_its_history_tells_who_did(made: Broadcast, alice
     browser = browser_of(alice)
     page = browser.get(f"{CONSOLE}/{made.pk}/progress/").content.decode()
     assert f'hx-post="{CONSOLE}/{made.pk}/steer/pause/"' in page
+    assert "data-live-pause" in page  # figures that change five times a second can be held
     for verb, state in (("pause", "Paused"), ("resume", "Sending"), ("cancel", "Cancelled"), ("withdraw", "Cancelled")):
         answer = browser.post(f"{CONSOLE}/{made.pk}/steer/{verb}/", headers={"HX-Request": "true"}).content.decode()
         assert f">{state}</span>" in answer
