@@ -256,6 +256,9 @@ class AlertRule(models.Model):
     line = models.CharField(max_length=64, default="", blank=True)  # whose value that is
     fired = models.JSONField(default=list, blank=True)  # when it last began to fire
     due_at = models.DateTimeField(null=True, blank=True, db_index=True)  # when time alone may change it
+    # Values that came more than an hour late and were beyond the limit: how many, and the time of the newest. They change nothing else.
+    late_breaches = models.PositiveIntegerField(default=0, db_default=0)
+    late_at = models.BigIntegerField(null=True, blank=True)
     told = models.BooleanField(default=False)  # people were told that it fires, and not yet that it is over
     acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     acknowledged_at = models.DateTimeField(null=True, blank=True)

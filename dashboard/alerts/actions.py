@@ -24,7 +24,9 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 100  # rules in one transaction
 MOST_DUE = 2000  # stretches of values that these have judged at once: after an hour without a worker there are many
 RETRY = timedelta(minutes=1)  # until people are told again whom nobody could tell
-_STANDING = ["state", "since", "judged", "value", "line", "fired", "due_at", "told", "acknowledged_by", "acknowledged_at"]
+_STANDING = [
+    "state", "since", "judged", "value", "line", "fired", "due_at", "told", "acknowledged_by", "acknowledged_at", "late_breaches", "late_at",
+]  # fmt: skip
 
 
 # --- judging ---
@@ -54,11 +56,21 @@ def _judge_locked(pks: Collection[int], now: datetime) -> bool:
     rules = list(_locked(pks).filter(enabled=True))
     due = list(AlertDue.objects.filter(rule__in=[rule.pk for rule in rules]).order_by("pk")[:MOST_DUE])
     new, lines = seeing.new_values(due, now=values.microseconds(now)), seeing.lines_of(rules)
+    _note_late(rules, due, now)
     for rule in rules:
         _judge_one(rule, new.get(rule.pk, []), lines[rule.pk], now)
     for first in range(0, len(due), 500):
         AlertDue.objects.filter(pk__in=[one.pk for one in due[first : first + 500]]).delete()
     return len(due) == MOST_DUE
+
+
+def _note_late(rows: Collection[AlertRule], due: Collection[AlertDue], now: datetime) -> None:
+    """What came too late to change how a rule stands is judged all the same, and can be read at the rule."""
+    rules = {row.pk: rule for row in rows if (rule := reading.rule_of(row)) and not rule.is_silence}
+    late = seeing.late_breaches(due, rules, now=values.microseconds(now))
+    for row in rows:
+        if row.pk in late:
+            row.late_breaches, row.late_at = row.late_breaches + late[row.pk].count, max(row.late_at or 0, late[row.pk].newest)
 
 
 def _judge_one(row: AlertRule, new: list[seeing.Value], lines: dict[int, str], now: datetime) -> None:
@@ -176,6 +188,7 @@ def save_rule(rule: AlertRule, *, seen: int | None = None) -> AlertRule:
             if known.series != rule.series or not rule.enabled:
                 _end(rule)
         rule.judged, rule.due_at = 0, timezone.now() if rule.enabled else None
+        rule.late_breaches, rule.late_at = 0, None
         rule.full_clean(exclude=["due_at"])
         rule.save()
         _judge_again(rule)

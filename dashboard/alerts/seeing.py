@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Count, Max, OuterRef, Q, Subquery
 
-from dashboard.alerts.machine import SECOND, Rule, Seen, Standing, reach
+from dashboard.alerts.machine import SECOND, Condition, Rule, Seen, Standing, reach
 from dashboard.models import AlertDue, AlertRule, Sample, Series
 
-NEWS = 3600 * SECOND  # a value for a time longer ago is history: importing a year's worth alerts nobody
+NEWS = 3600 * SECOND  # a value for a time longer ago is history: it is judged for the record, and importing a year's worth alerts nobody
 MOST = 10_000  # values that are judged again for a late one
 _AT_ONCE = 200  # stretches in one query
 
@@ -22,6 +22,14 @@ class Value:
     series: int
     at: int
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Values beyond a rule's limit that came too late to change how it stands: how many, and the time of the newest."""
+
+    count: int = 0
+    newest: int = 0
 
 
 def lines_of(rules: Iterable[AlertRule]) -> dict[int, dict[int, str]]:
@@ -47,6 +55,41 @@ def new_values(due: Collection[AlertDue], *, now: int) -> dict[int, list[Value]]
     for one in due:
         found[one.rule_id] |= {value.id: value for value in by_series[one.series] if one.first <= value.id <= one.last}
     return {pk: sorted(new.values(), key=_order) for pk, new in found.items()}
+
+
+def late_breaches(due: Collection[AlertDue], rules: Mapping[int, Rule], *, now: int) -> dict[int, Late]:
+    """What of these came more than an hour late and was a reason to alert, by rule. One query where nothing did."""
+    found: dict[int, Late] = {}
+    old, stretches = Sample.objects.filter(at__lte=now - NEWS), list(due)
+    for start in range(0, len(stretches), _AT_ONCE):
+        some = stretches[start : start + _AT_ONCE]
+        if not old.filter(_meant(some)).exists():
+            continue
+        for pk in {one.rule_id for one in some} & rules.keys():
+            beyond = old.filter(_meant(one for one in some if one.rule_id == pk), _beyond(rules[pk]))
+            known, row = found.get(pk, Late()), beyond.aggregate(count=Count("pk"), newest=Max("at"))
+            if row["count"]:
+                found[pk] = Late(known.count + row["count"], max(known.newest, row["newest"]))
+    return found
+
+
+def _meant(stretches: Iterable[AlertDue]) -> Q:
+    meant = Q(pk__in=[])
+    for one in stretches:
+        meant |= Q(series=one.series, pk__gte=one.first, pk__lte=one.last)
+    return meant
+
+
+def _beyond(rule: Rule) -> Q:
+    """As Rule.breached_by, in SQL."""
+    match rule.condition:
+        case Condition.ABOVE:
+            return Q(value__gt=rule.high)
+        case Condition.BELOW:
+            return Q(value__lt=rule.low)
+        case Condition.OUTSIDE:
+            return Q(value__lt=rule.low) | Q(value__gt=rule.high)
+    return Q(pk__in=[])
 
 
 def seen(standing: Standing, new: Sequence[Value], lines: Mapping[int, str], rule: Rule) -> tuple[list[Seen], dict[int, str]]:

@@ -43,6 +43,7 @@ def _shown(rule: AlertRule) -> dict[str, Any]:
         "limit": reading.limit(rule),
         "value": reading.newest(rule),
         "since": values.written(rule.since) if rule.since and rule.enabled else "",
+        "late": values.written(rule.late_at) if rule.late_at else "",
         "fires": standing.is_firing,
         "flaps": standing.flaps(values.microseconds(now)),
         "muted": values.written(values.microseconds(rule.muted_until)) if rule.muted_until and reading.is_muted(rule, now) else "",

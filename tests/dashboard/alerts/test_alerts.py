@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from core import jobs, sinks
 from core.delivery.sequencer import sequence
 from core.sinks import Alert
+from dashboard import values
 from dashboard.actions import record, record_many, remove_widget, save_widget
 from dashboard.alerts import actions, audience, seeing
 from dashboard.models import AlertDue, AlertRule, Role, Widget
@@ -151,6 +152,38 @@ def test_history_that_is_imported_alerts_nobody(watch: Watch) -> None:
     watch.rule()
     watch.sees((0, 50), (-4000, 95), (-5000, 95))
     assert watch.said == [] and not AlertDue.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "beyond", "within"),
+    [
+        ({"condition": "above", "high": 90}, 90.5, 90),
+        ({"condition": "below", "low": 5, "high": None}, 4.5, 5),
+        ({"condition": "outside", "low": 5, "high": 90}, 4, 90),
+    ],
+)
+def test_what_comes_hours_late_is_judged_once_and_changes_nothing_that_stands(
+    watch: Watch, settings: dict[str, Any], beyond: float, within: float
+) -> None:
+    watch.rule(pending_seconds=60, **settings)
+    watch.sees((10, beyond))
+    stands = AlertRule.objects.values("state", "since", "judged", "value", "fired").get()
+    assert stands["state"] == "pending"
+    watch.sees((-7200, beyond), (-7100, within), (-3600, beyond)).settles().sees((-7000, beyond))
+    assert AlertRule.objects.values("state", "since", "judged", "value", "fired").get() == stands
+    assert AlertRule.objects.values_list("late_breaches", "late_at").get() == (3, values.microseconds(at(-3600)))
+    assert watch.waits_until(70).said == ["Alert 2"], "and what waited fires when it would have"
+    rule = AlertRule.objects.get()
+    actions.save_rule(rule)
+    assert AlertRule.objects.values_list("late_breaches", "late_at").get() == (0, None), "by another limit they were something else"
+
+
+def test_only_rules_of_its_line_and_of_values_judge_what_comes_late(watch: Watch, bars: Widget) -> None:
+    watch.widget = bars
+    for name, more in (("w1", {"series": "w1"}), ("any", {}), ("other", {"series": "w2"}), ("silent", {"condition": "no_data"})):
+        watch.rule(name=name, **more)
+    watch.sees((-9000, 95), series="w1")
+    assert dict(AlertRule.objects.values_list("name", "late_breaches")) == {"w1": 1, "any": 1, "other": 0, "silent": 0}
 
 
 def test_due_values_go_with_the_numbering_and_only_where_somebody_judges(watch: Watch) -> None:
