@@ -25,7 +25,8 @@ AT_ONCE = 100  # rules in one transaction
 MOST_DUE = 2000  # stretches of values that these have judged at once: after an hour without a worker there are many
 RETRY = timedelta(minutes=1)  # until people are told again whom nobody could tell
 _STANDING = [
-    "state", "since", "judged", "value", "line", "fired", "due_at", "told", "acknowledged_by", "acknowledged_at", "late_breaches", "late_at",
+    "state", "since", "judged", "value", "line", "fired", "due_at", "told",
+    "acknowledged_by", "acknowledged_at", "late_breaches", "late_at",
 ]  # fmt: skip
 
 
