@@ -26,7 +26,7 @@ KEY_LIMIT = 2**63
 NEWEST = 5
 _KEYS = (
     ("j", "Next"), ("k", "Previous"), ("Enter", "Open"), ("e", "Archive"), ("b", "Snooze"), ("Shift I", "Mark as read"),
-    ("Shift U", "Mark as unread"), ("?", "These keys"),
+    ("Shift U", "Mark as unread"), ("z", "Undo"), ("/", "Filter"), ("?", "These keys"),
 )  # fmt: skip
 
 

@@ -28,11 +28,11 @@ def test_notify_tells_an_audience(alice: Any, bob: Any) -> None:
 
 
 def test_notify_takes_a_category_buttons_and_data(alice: Any) -> None:
-    buttons = ("--action", "Log=/log/?a=b", "--action", "Graph=https://example.org/g")
+    buttons = ("--action", "Log=/log/?a=b", "--press", "Again=/inbox/try/")
     run("notify", "alice", "Backup done", "--category", "backup", *buttons, "--data", '{"build": 42}')
     sent = Notification.objects.get()
     assert (sent.category, sent.data) == ("backup", {"build": 42})
-    assert sent.actions == [{"label": "Log", "url": "/log/?a=b"}, {"label": "Graph", "url": "https://example.org/g"}]
+    assert sent.actions == [{"label": "Log", "url": "/log/?a=b"}, {"label": "Again", "url": "/inbox/try/", "method": "post"}]
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,7 @@ def test_notify_takes_a_category_buttons_and_data(alice: Any) -> None:
     [
         (("--action", "Log"), "--action 'Log=/log/'"),
         (("--action", "=/log/"), "actions"),
+        (("--press", "Out=/accounts/logout/"), "made for it"),
         (("--action", "Log="), "needs a url"),
         (("--action", "Log=javascript:x"), "actions"),
         (("--action", "a=/a/", "--action", "b=/b/", "--action", "c=/c/"), "at most 2 actions"),

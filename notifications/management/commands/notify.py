@@ -26,6 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--priority", default="normal", help="low, normal, high, critical, or 1 to 5")
         parser.add_argument("--key", default="", help="the same key again replaces")
         parser.add_argument("--action", action="append", default=[], metavar="LABEL=URL", help="a button that leads there; at most twice")
+        parser.add_argument("--press", action="append", default=[], metavar="LABEL=PATH", help="a button that posts to a path made for it")
         parser.add_argument("--data", help="your own JSON object, never shown")
         parser.add_argument("--at", help="when: ISO 8601 with offset, unix seconds, or like 30m")
         parser.add_argument("--expires", help="the same")
@@ -43,7 +44,7 @@ class Command(BaseCommand):
                 url=options["url"],
                 category=options["category"],
                 priority=drafts.priority_named(options["priority"]),
-                actions=[_action(text) for text in options["action"]],
+                actions=[*map(_action, options["action"]), *(_action(text) | {"method": "post"} for text in options["press"])],
                 key=options["key"],
                 data=_data(options["data"]) if options["data"] is not None else None,
                 deliver_at=times.read(options["at"], now=now, field="--at") if options["at"] else None,
@@ -59,7 +60,7 @@ class Command(BaseCommand):
 def _action(text: str) -> dict[str, str]:
     label, parts, url = text.partition("=")
     if not parts:
-        raise BadNotification("--action is a label, an equals sign and an address: --action 'Log=/log/'.", field="actions")
+        raise BadNotification("--action and --press are a label, an equals sign and an address: --action 'Log=/log/'.", field="actions")
     return {"label": label, "url": url}
 
 

@@ -1,4 +1,5 @@
-/* The inbox by keyboard: j k move the focus from row to row; e, Shift+I, Shift+U press the row's own buttons; b asks until when; ? tells all.
+/* The inbox by keyboard: j k move the focus from row to row; e, Shift+I, Shift+U press the row's own buttons; b asks until when;
+   z takes back, / leads to the filter, ? tells all.
      <button data-snooze="12">             opens #snooze-dialog for that item
      <button data-opens="snooze-all">      opens #snooze-all-dialog
      <button data-close>                   closes the dialog it stands in */
@@ -63,6 +64,8 @@ const KEYS = {
   b: () => snooze(here()?.id.slice(2)),
   I: () => press(here(), "read"),
   U: () => press(here(), "unread"),
+  z: () => document.querySelector("#undo button")?.click(),
+  "/": () => document.querySelector("input.search")?.focus(),
   "?": () => dialog("keys")?.showModal(),
 };
 
