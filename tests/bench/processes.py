@@ -22,6 +22,17 @@ def on_core(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+@contextmanager
+def on_any_core(pid: int) -> Iterator[None]:
+    """What this process starts meanwhile (a connection of Postgres is a process) runs where there is room."""
+    before = os.sched_getaffinity(pid)
+    os.sched_setaffinity(pid, CORES)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(pid, before)
+
+
 def as_urgent_as_we_are(pid: int) -> None:
     """Pass our niceness on to a session of its own: Linux weighs sessions against each other by a value that is not inherited."""
     with suppress(OSError):
