@@ -243,6 +243,7 @@ LOGGING = {
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
         "django_celery_beat": {"level": "WARNING"},
+        "django_celery_beat.schedulers": {"filters": ["said_already"]},
         "asyncio": {"level": "WARNING"},
         "psycopg.pool": {"level": "ERROR"},
         "channels_redis.pubsub": {"filters": ["once_per_outage"]},

@@ -82,7 +82,8 @@ def broke(request: HttpRequest) -> HttpResponse:
 
 
 class SaidAlready(logging.Filter):
-    """Of `django.request`: a 503 of ours has its line, or is a watcher's, who asks again every few seconds."""
+    """Drop what a library says with a traceback of what has its line: a 503 of ours (or a watcher's, who asks again every few seconds), and
+    a database that beat waits for."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return getattr(record, "status_code", None) != 503
+        return getattr(record, "status_code", None) != 503 and not is_away(record.exc_info[1] if record.exc_info else None)

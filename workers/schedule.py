@@ -68,6 +68,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
     sync_every = LEASE  # what ran when is written as often, so that whoever takes over does not run it again
     _said_at = float("-inf")
     _leads = False
+    _waits = False  # for a database that is away
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.holder = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -97,8 +98,13 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
         try:
             leads = leases.take(LEASE_NAME, holder=self.holder, seconds=LEASE)
         except DatabaseError as error:
-            logger.warning("Beat waits for the database: %s", type(error).__name__)
+            if not self._waits:
+                logger.warning("Beat waits for the database: %s", " ".join(str(error).split())[:300])
+            self._waits = True
             return False
+        if self._waits:
+            logger.warning("Beat finds the database again.")
+        self._waits = False
         if leads != self._leads:
             logger.info("This beat works from now on." if leads else "Another beat works; this one stands by.")
             self._dirty.clear()

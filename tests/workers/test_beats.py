@@ -1,10 +1,12 @@
 """Two beats: one works, the other takes over when it ends or is not heard of any more, and runs nothing again."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 from unittest import mock
 
 import pytest
+from django.db import OperationalError
 from django.db.models.functions import Now
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
@@ -94,12 +96,29 @@ def test_one_that_ends_hands_over_at_once(sent: list[str]) -> None:
     assert (sent, leases.holder_of("beat")) == (["first hourly"], "second")
 
 
-def test_a_beat_without_a_database_waits(sent: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from django.db import OperationalError
-
+def test_a_beat_without_a_database_waits_and_says_so_once(
+    sent: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def away(*given: Any, **named: Any) -> bool:
         raise OperationalError("away")
 
-    monkeypatch.setattr(leases, "take", away)
-    assert beat("first").tick() == schedule.STANDBY
+    one = beat("first")
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(leases, "take", away)
+        assert [one.tick() for _ in range(3)] == [schedule.STANDBY] * 3
     assert sent == []
+    one.tick()
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said == ["Beat waits for the database: away", "Beat finds the database again."]
+    assert sent == ["first hourly"]
+
+
+def test_its_library_says_nothing_more_of_that(settings: Any) -> None:
+    """The real filter of our settings, on the library's own logger."""
+    (name,) = settings.LOGGING["loggers"]["django_celery_beat.schedulers"]["filters"]
+    assert settings.LOGGING["filters"][name] == {"()": "core.unavailable.SaidAlready"}
+    library = logging.getLogger("django_celery_beat.schedulers")
+    for error, passes in ((OperationalError("away"), False), (OperationalError("no such table: x"), True), (KeyError("x"), True)):
+        given = (library.name, logging.ERROR, "x.py", 1, "Database error while sync: %r", (error,))
+        record = library.makeRecord(*given, (type(error), error, None))
+        assert bool(library.filter(record)) is passes
