@@ -21,6 +21,7 @@ _HANDLER, _STYLE = r"<[^>]*?\s(?:style|on[a-z]+)\s*=", r"<style\b"
 _SCRIPT = r"<script(?![^>]*\ssrc=)(?![^>]*type=[\"']application/json)"
 INLINE = re.compile(rf"{_HANDLER}|{_STYLE}|{_SCRIPT}|\bhx-on[:-]|javascript:", re.I)
 TEMPLATE_CODE = re.compile(r"{#.*?#}|{%\s*comment.*?endcomment\s*%}|<!--.*?-->", re.S)
+MAILS = {"notifications/mail.html"}  # no pages: no policy holds there, and no mail program fetches a style sheet
 ADDRESS = re.compile(r"://|file:|\"resolved\"|--(?:index|extra-index|find-links)", re.I)
 
 
@@ -70,7 +71,7 @@ def _bad_templates() -> Iterator[str]:
             loader.get_template(name)
         except TemplateSyntaxError as error:
             yield f"templates/{name}: {error}"
-        for line, what in inline_code(path.read_text()):
+        for line, what in () if name in MAILS else inline_code(path.read_text()):
             yield f"templates/{name}:{line}: the CSP blocks {what!r}"
 
 
