@@ -1,6 +1,7 @@
 """What a board is as text: settings, widgets in order, each with its source and its alerts. No values, no roles, no share links."""
 
 import hashlib
+import sys
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -70,7 +71,8 @@ def of_board(board: Dashboard) -> BoardText:
     text = BoardText(
         title=board.title,
         description=board.description,
-        access=board.access,  # type: ignore[arg-type]
+        # msgspec leaves a default out by its identity: the same text of the database would stand there, and make another revision.
+        access=sys.intern(str(board.access)),  # type: ignore[arg-type]
         widgets=[_widget(row) for row in rows],
     )
     return msgspec.structs.replace(text, revision=_digest(text))

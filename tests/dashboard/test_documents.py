@@ -94,6 +94,16 @@ def test_what_comes_out_goes_in_again_and_changes_nothing(full: Widget, owner: A
     assert call(owner, "put", "ops", as_json.content, kind="application/json").status_code == 200 and everything() == before
 
 
+@pytest.mark.parametrize("access", ["roles", "members"])
+def test_the_answer_to_a_put_is_what_a_get_says_and_can_be_sent_back(full: Widget, owner: Any, call: Call, access: str) -> None:
+    Dashboard.objects.update(access=access)
+    first = call(owner, "get", "ops").content
+    answers = [call(owner, "put", "ops", first)]
+    answers.append(call(owner, "put", "ops", answers[0].content))
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert {answer.content for answer in answers} == {first} == {call(owner, "get", "ops").content}
+
+
 def test_a_new_board_is_made_and_belongs_to_who_sent_it(charlie: Any, call: Call) -> None:
     answer = call(charlie, "put", "night", BOARD)
     assert answer.status_code == 201
