@@ -1,5 +1,6 @@
 """What a watcher asks over HTTP: /healthz (alive), /readyz (able to serve, and what is missing), /metrics: docs/operations.md."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from django.views.decorators.http import require_safe
 from core import jobs, proxies, redis_addresses, tallies
 from core.metrics import registry
 from core.models import Process
+
+logger = logging.getLogger(__name__)
 
 HEARD = timedelta(seconds=20)  # how long a worker or beat counts as there after it was last heard of
 REDIS_PATIENCE = 0.2
@@ -169,8 +172,19 @@ def _missing_lately() -> list[Missing]:
     global _last
     now = time.monotonic()
     if now - _last[0] > 1:
-        _last = now, missing()
+        before, _last = _last[1], (now, missing())
+        _note_change(before, _last[1])
     return _last[1]
+
+
+def _note_change(before: list[Missing], after: list[Missing]) -> None:
+    """A line in the log whenever a watcher is told another thing than before."""
+    if [lack.what for lack in before] == [lack.what for lack in after]:
+        return
+    if after:
+        logger.warning("Missing now: %s", " ".join(lack.why for lack in after))
+    else:
+        logger.warning("Nothing is missing any more.")
 
 
 @require_safe

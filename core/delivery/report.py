@@ -5,7 +5,9 @@ Written in one UPDATE; read by whoever looks, so that no process has to answer f
 
 import asyncio
 import logging
+import os
 import random
+import socket
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -62,6 +64,7 @@ class Report:
         people: list[tuple[str, str, int]] = [(user, next(iter(tabs)).reader.name, len(tabs)) for user, tabs in hub.tabs() if tabs]
         channels = [(name, len(topic.subscriptions), topic.head) for name, topic in hub.topics.items() if topic.subscriptions]
         return {
+            "where": f"{socket.gethostname()[:40]}-{os.getpid()}",
             "guests": len(hub.connections) - sum(tabs for _, _, tabs in people),
             "channels_open": len(channels),
             "rates": {name: round((value - before[name]) / seconds, 2) for name, value in self._before.items()},

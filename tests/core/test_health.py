@@ -131,3 +131,14 @@ def test_a_watcher_only_looks(client: Any, path: str) -> None:
     assert client.post(path).status_code == 405
     assert client.head(path).status_code in {200, 503}
     assert client.get(path).headers["Cache-Control"] == "no-store"
+
+
+def test_what_a_watcher_is_told_anew_is_in_the_log_once(client: Any, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    settings.REDIS_URL, settings.CHANNEL_REDIS_URLS, settings.CELERY_BROKER_URL = "", [], ""
+    for _ in range(2):
+        ready(client)
+        health._last = (float("-inf"), health._last[1])
+    said = [record.getMessage() for record in caplog.records if record.name == "core.health"]
+    assert len(said) == 1 and said[0].startswith("Missing now: REDIS_URL is not set")
+    health._note_change(health._last[1], [])
+    assert caplog.records[-1].getMessage() == "Nothing is missing any more."

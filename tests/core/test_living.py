@@ -1,6 +1,7 @@
 """The page of the living system: what the processes told, a channel's newest events, and disconnecting somebody."""
 
 import asyncio
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_the_page_shows_them_in_as_many_queries_for_any_number(may: Client):
         assert shown.status_code == 200
         return len(made)
 
-    told("one", people=[["7", "bob", 2]], channels=[["room:1", 3, 12]])
+    told("one", people=[["7", "bob", 2]], channels=[["room:1", 3, 12]], where="web-1-77")
     queries()
     few = queries()
     for number in range(5):
@@ -68,6 +69,7 @@ def test_the_page_shows_them_in_as_many_queries_for_any_number(may: Client):
     assert queries() == few
     page = may.get("/admin/live/").content.decode()
     assert "person49" in page
+    assert "web-1-77" in page and "more3" in page  # its machine or container and its process; its row's key, before it has told
     assert "under 100 ms" in page
     assert "hx-trigger" in page
 
@@ -166,6 +168,7 @@ async def test_a_report_tells_who_is_there_and_a_disconnect_sends_her_away_with_
         await page.resume()
         told_now = hub.report.take(hub.loop.time())  # type: ignore[union-attr]
         assert told_now["guests"] == 0
+        assert told_now["where"].endswith(f"-{os.getpid()}")
         assert told_now["people"] == [(str(bob.pk), "bob", 1)]
         assert [row[:2] for row in told_now["channels"] if row[0].startswith("user:")] == [(f"user:{bob.pk}", 1)]
         await sync_to_async(authority.disconnect)(bob.pk)
