@@ -22,16 +22,9 @@ pytestmark = [pytest.mark.nginx, pytest.mark.postgres, pytest.mark.valkey, pytes
 
 
 @pytest.fixture(scope="module")
-def tls_port() -> int:
-    return free_port()
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, valkey: Valkey, tls_port: int) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, valkey: Valkey) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("compose")
-    key, certificate = certify(folder)
-    tls = f"listen 127.0.0.1:{tls_port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key};"
-    with compose_up(folder, database=postgres.new_database(), redis=valkey.url, tls=tls) as up:
+    with compose_up(folder, database=postgres.new_database(), redis=valkey.url) as up:
         assert up.run("web", ["python", "manage.py", "demo"]) == 0
         yield up
 
@@ -123,23 +116,24 @@ def test_static_files_are_nginxs_own_and_compressed(stack: Stack):
     assert httpx.get(stack.url + "/static/%2e%2e/secret_key").status_code in {400, 404}
 
 
-def test_the_proxy_speaks_tls_where_it_has_a_certificate(stack: Stack, tls_port: int):
-    assert httpx.get(f"https://127.0.0.1:{tls_port}/healthz", verify=trusting()).json() == {"status": "alive"}
-
-
 def test_with_a_certificate_whoever_comes_by_http_is_sent_to_https(stack: Stack, tmp_path: Path):
-    """By the line for tls.conf that the template shows."""
-    line = re.search(r"^# +(set \$signalbox_plain .*;)$", (ROOT / "scripts/nginx.conf.template").read_text(), re.M)
-    assert line
+    """By the lines for tls.conf that the template shows, with files of the names that docs/production.md gives them."""
+    lines = re.findall(r"^#     ((?:listen|set|ssl_).*;)$", (ROOT / "scripts/nginx.conf.template").read_text(), re.M)
+    assert len(lines) == 2
     proxy = Stack(tmp_path, stack.database, stack.redis, webs=stack.webs)
-    nginx = proxy.nginx()
-    (tmp_path / "nginx" / "tls" / "tls.conf").write_text(line[1])
+    nginx, folder = proxy.nginx(), tmp_path / "nginx" / "tls"
+    key, certificate = certify(folder)
+    key.rename(folder / "privkey.pem")
+    certificate.rename(folder / "fullchain.pem")
+    here = "\n".join(lines).replace("listen 8443", f"listen 127.0.0.1:{proxy.tls_port}").replace("/etc/nginx/tls", str(folder))
+    (folder / "tls.conf").write_text(here)
     nginx.start()
     try:
         wait_until(lambda: accepts(proxy.port), described="nginx", log=nginx.log)
         answer = httpx.get(proxy.url + "/inbox/?tab=unread", headers={"Host": "live.example.org:8000"})
         assert (answer.status_code, answer.headers["location"]) == (301, "https://live.example.org/inbox/?tab=unread")
         assert httpx.get(proxy.url + "/healthz", headers={"Host": "127.0.0.1:8080"}).json() == {"status": "alive"}
+        assert httpx.get(f"https://127.0.0.1:{proxy.tls_port}/accounts/login/", verify=trusting()).status_code == 200
     finally:
         nginx.stop()
 

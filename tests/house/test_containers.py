@@ -72,6 +72,15 @@ def test_each_service_starts_when_what_it_needs_is_there(services: dict[str, Any
     }
 
 
+def test_postgres_takes_the_connections_of_all_processes(services: dict[str, Any], settings: Any):
+    most = int(services["postgres"]["command"][-1].removeprefix("max_connections="))
+    worker = services["worker"]["command"]
+    in_a_worker = int(worker[worker.index("--concurrency") + 1]) + 1
+    processes = services["web"]["deploy"]["replicas"] + in_a_worker + 1  # beat
+    twice = 2 * services["web"]["deploy"]["replicas"]  # while an update replaces them
+    assert settings.DATABASE_POOL * (processes + twice) <= most - 3  # Postgres keeps three for whoever looks after it
+
+
 # Settings
 
 DOCUMENTED = {

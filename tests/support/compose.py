@@ -144,15 +144,13 @@ def _filled_in(template: str, values: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def compose_up(folder: Path, *, database: str, redis: str, tls: str = "") -> Iterator[Stack]:
+def compose_up(folder: Path, *, database: str, redis: str) -> Iterator[Stack]:
     """`docker compose up`: migrate to its end, then everything else, until the web processes answer through nginx."""
     stack = Stack(folder, database, redis)
     with ExitStack() as running:
         assert stack.run("migrate") == 0, (folder / "migrate.log").read_text()
         stack.webs = [stack.web(free_port()) for _ in range(stack.services["web"]["deploy"]["replicas"])]
         nginx = stack.nginx()
-        if tls:
-            (folder / "nginx" / "tls" / "tls.conf").write_text(tls)
         for process in (*stack.webs, stack.process("worker"), stack.process("beat"), nginx):
             running.callback(process.stop)
             process.start()
