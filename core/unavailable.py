@@ -53,7 +53,9 @@ def page(request: HttpRequest) -> HttpResponse:
     if hasattr(request, "session"):
         request.session.modified = False  # nothing that this request began is kept; trying to would wait again
     # Without the request: whoever asks who it is from asks the database.
-    return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": str(RETRY_AFTER), "Cache-Control": "no-store"})
+    return HttpResponse(
+        render_to_string("core/unavailable.html"), status=503, headers={"Retry-After": str(RETRY_AFTER), "Cache-Control": "no-store"}
+    )
 
 
 def answers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

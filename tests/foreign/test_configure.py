@@ -104,6 +104,7 @@ def test_signing_in_is_the_projects_where_it_says_so():
 def test_our_templates_answer_to_our_names_only():
     ours = engines["signalbox"]
     assert "Signalbox" in ours.get_template("core/login.html").render({"form": None, "next": ""})
+    assert "One moment" in ours.get_template("core/unavailable.html").render({})
     for name in ("base.html", "404.html", "admin/base_site.html", "registration/login.html"):
         with pytest.raises(TemplateDoesNotExist):
             ours.get_template(name)
