@@ -103,7 +103,7 @@ def _field(model: type[Model], name: str) -> "Field[Any, Any]":
 
 def _check_shape(config: ModelConfig, widget: WidgetKind) -> None:
     lists = widget.name in {"feed", "table"}
-    if widget.name in {"text", "clock", "status"}:
+    if widget.name in {"text", "status"} or not widget.takes_values:
         raise _wrong(f"A {widget.title.lower()} does not show figures of a model.")
     if (config.figure == "rows") != (widget.name == "feed") and not (lists and widget.name == "table"):
         raise _wrong("The newest rows are shown by a feed or a table, figures by the other kinds.")
@@ -128,11 +128,14 @@ def _rows(chosen: QuerySet[Any], config: ModelConfig, *, as_table: bool) -> Look
         cells = [dict(zip(config.fields, map(_words, row[1:]), strict=True)) for row in rows]
         shown = [Found(cell, str(place), str(row[0])) for place, (cell, row) in enumerate(zip(cells, rows, strict=True), 1)]
         return Look(shown, absent={})
-    return Look([Found(" · ".join(map(_words, row[1:]))[:200] or "–", happened=_happened(row[1:])) for row in reversed(rows)])
+    return Look([_entry(list(row[1:])) for row in reversed(rows)])
 
 
-def _happened(row: tuple[Any, ...]) -> float | None:
-    return next((value.timestamp() for value in row if isinstance(value, datetime)), None)
+def _entry(row: list[Any]) -> Found:
+    """A row as an entry of a feed: its first time is when it happened, the rest its words."""
+    happened = next((value for value in row if isinstance(value, datetime)), None)
+    words = " · ".join(_words(value) for value in row if value is not happened or value is None)
+    return Found(words[:200] or "–", happened=None if happened is None else happened.timestamp())
 
 
 def _number(value: Any) -> float:
@@ -145,6 +148,8 @@ def _number(value: Any) -> float:
 def _words(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "–" if value is None else str(value)[:200]
 
 

@@ -33,12 +33,13 @@ class Gauge(WidgetKind):
     def facts(self, config: GaugeConfig, view: View) -> dict[str, Any]:
         value = view.points[-1].value
         limits = {tone: limit for tone, limit in (("bad", config.bad), ("warn", config.warn)) if limit is not None}
+        tone = next((tone for tone, limit in limits.items() if value >= limit), "")
         return super().facts(config, view) | {
             "unit": config.unit,
             "decimals": config.decimals,
             "part": part(value, config.low, config.high),
-            "tone": next((tone for tone, limit in limits.items() if value >= limit), ""),
-            "note": ", ".join(f"{WORDS[tone].lower()} from {shown(limit)}" for tone, limit in reversed(limits.items())),
+            "tone": tone,
+            "note": _note(tone, limits),
         }
 
     def body(self, widget: int, facts: Mapping[str, Any]) -> str:
@@ -47,3 +48,11 @@ class Gauge(WidgetKind):
         tone = facts["tone"]
         said = {"word": WORDS[tone], "icon": icon(ICONS[tone])} if tone else {}
         return fresh(widget, facts) + rendered("dashboard/_gauge.html", {**facts, **said, "shown": value, "arc": arc})
+
+
+def _note(tone: str, limits: dict[str, float]) -> str:
+    """What follows the word of the limit that is reached, or the limits where none is."""
+    if tone == "bad":
+        return f"from {shown(limits[tone])}"
+    said = ", ".join(f"{WORDS[one].lower()} from {shown(limit)}" for one, limit in reversed(limits.items()))
+    return said.removeprefix(f"{WORDS[tone].lower()} ") if tone else said

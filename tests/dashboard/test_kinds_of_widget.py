@@ -69,3 +69,12 @@ def test_every_kind_has_settings_without_any_a_name_and_an_icon(kind: str) -> No
     assert one.settings({}) is not None
     assert one.title
     assert drawing(one.icon)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-13-41T99:00:00Z", "2026-11-21T07:10:00", "2026-11-21", "2026-11-21T07:10:00Z<b>", "٢٠٢٦-11-21T07:10Z"]
+)
+def test_a_cell_that_is_nearly_a_time_is_a_text(text: str) -> None:
+    facts = {"label": "", "series": "row", "line": 1, "at": 0, "state": "live", "gone": False}
+    assert "<time" not in widgets.of("table").body(1, facts | {"cells": [text]})
+    assert "<time" in widgets.of("table").body(1, facts | {"cells": ["2026-11-21T07:10:00.5+01:00"]})

@@ -244,6 +244,21 @@ def test_the_newest_rows_stand_in_a_table_and_in_a_feed_and_go_when_they_are_del
         assert opened.shown() == page("/dashboards/ops/").shown()
 
 
+def test_times_and_flags_of_rows_are_shown_as_people_write_them(fed: Callable[..., Widget], bob: Any, page: Callable[[str], Page]) -> None:
+    bob.date_joined = at(0)
+    bob.save()
+    fields = ["username", "is_active", "date_joined"]
+    table = fed("table", settings={"columns": fields}, model=USER, figure="rows", fields=fields, where={"username": "bob"})
+    feed = fed("feed", model=USER, figure="rows", fields=fields, where={"username": "bob"})
+    shown = page("/dashboards/ops/")
+    cells = [node for node in shown.tile(table.pk).all() if node.tag == "td"]  # type: ignore[union-attr]
+    assert [cell.text for cell in cells] == ["bob", "yes", "2026-11-21T07:10:00+00:00"]
+    assert cells[2].attributes["data-value"] == f"{at(0).timestamp():.0f}"
+    assert cells[2].having("data-style")[0].attributes["datetime"] == "2026-11-21T07:10:00+00:00"
+    (entry,) = [node for node in shown.tile(feed.pk).all() if node.tag == "li"]  # type: ignore[union-attr]
+    assert entry.text == "07:10:00 bob · yes"
+
+
 def test_a_feed_that_shows_the_same_rows_is_not_written_again(fed: Callable[..., Widget], bob: Any) -> None:
     feed = fed("feed", model=USER, figure="rows", fields=["username"])
     before = list(Sample.objects.filter(series__widget=feed).values_list("pk", flat=True))
@@ -278,6 +293,7 @@ def test_a_reading_is_shown_last_also_when_this_machine_s_clock_is_behind(fed: C
         ("stat", {"model": USER, "figure": "sum"}),
         ("stat", {"model": USER, "group": "is_active"}),
         ("clock", {"model": USER}),
+        ("room", {"model": USER}),
         ("stat", {"model": USER, "sql": "drop"}),
     ],
 )

@@ -100,16 +100,19 @@ def test_a_gauge_says_in_colour_and_word_which_limit_is_reached(
 ) -> None:
     record(gauge, 12, at(0), now=at(600))
     opened = page("/dashboards/ops/")
-    said = []
+    said, notes = [], []
     for second, value in enumerate((79.9, 80, 89.9, 90, 500, 3), start=1):
         record(gauge, value, at(second), now=at(600))
         opened.apply(numbered())
         (drawn,) = [node for node in opened.region.all() if "gauge" in node.attributes.get("class", "").split()]
         words = [node.text for node in opened.region.all() if "tone" in node.attributes.get("class", "").split()]
+        (note,) = [node.text for node in opened.region.all() if node.attributes.get("class") == "note"]
+        notes.append(note)
         said.append((drawn.attributes["class"].removeprefix("gauge").strip(), words, drawn.attributes["aria-label"].partition(", ")[2]))
     warning, critical = ("warn", ["Warning"], "warning"), ("bad", ["Critical"], "critical")
     assert said == [("", [], ""), warning, warning, critical, critical, ("", [], "")]
-    assert "warning from 80, critical from 90" in opened.region.text
+    plain, warned, alarmed = "warning from 80, critical from 90", "Warning from 80, critical from 90", "Critical from 90"
+    assert notes == [plain, warned, warned, alarmed, alarmed, plain]
 
 
 def test_bars_follow_each_by_itself(bars: Widget, page: Callable[[str], Page], numbered: Callable[[], list[Event]]) -> None:
