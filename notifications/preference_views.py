@@ -42,6 +42,7 @@ def _page(request: HttpRequest, *, error: BadNotification | None = None) -> Http
         "shapes": Webhook.SHAPES,
         "devices": PushSubscription.objects.filter(user=me).order_by("-created_at"),
         "error": error,
+        "saved": error is None and "saved" in request.GET,
         "tested": int(tested) if (tested := request.GET.get("tested", "")).isascii() and tested.isdigit() and len(tested) < 19 else 0,
     }
     return render(request, "notifications/preferences.html", context, status=422 if error else 200)
@@ -53,8 +54,8 @@ def _words(name: str) -> str:
     return f"{kind.capitalize()}: {key}"
 
 
-def _posts(act: Callable[[HttpRequest], None]) -> Callable[..., HttpResponse]:
-    """The view of a form on the page: does it and shows the page again, with what was wrong if something was."""
+def _posts(act: Callable[[HttpRequest], None], *, section: str) -> Callable[..., HttpResponse]:
+    """The view of a form on the page: does it and leads back to its section, or shows the page again with what was wrong."""
 
     @login_required
     @require_POST
@@ -63,7 +64,7 @@ def _posts(act: Callable[[HttpRequest], None]) -> Callable[..., HttpResponse]:
             act(request)
         except BadNotification as error:
             return _page(request, error=error)
-        return HttpResponseRedirect(reverse("preferences"))
+        return HttpResponseRedirect(f"{reverse('preferences')}?saved=1#{section}")
 
     return view
 
@@ -133,8 +134,8 @@ def send_test(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(f"{reverse('preferences')}?tested={sent.id}")
 
 
-quiet_hours = _posts(_quiet)
-_mute_by_form = _posts(_mute)
+quiet_hours = _posts(_quiet, section="quiet")
+_mute_by_form = _posts(_mute, section="muted")
 
 
 @login_required
@@ -165,7 +166,7 @@ def muted(request: HttpRequest) -> HttpResponse:
         raise Http404 from None
 
 
-webhook = _posts(_webhook)
+webhook = _posts(_webhook, section="hook")
 
 
 @login_required
@@ -175,7 +176,7 @@ def remove_device(request: HttpRequest, pk: int) -> HttpResponse:
     me: Any = request.user
     if pk >= 2**63 or not PushSubscription.objects.filter(pk=pk, user=me).delete()[0]:
         raise Http404
-    return HttpResponseRedirect(reverse("preferences"))
+    return HttpResponseRedirect(f"{reverse('preferences')}?saved=1#devices")
 
 
 @csrf_exempt  # RFC 8058: mail programs post it by themselves, from anywhere; the signed link is what they know

@@ -98,7 +98,9 @@ def test_a_cell_that_is_none_or_fixed_is_refused_in_words(bob: Any, browser_of: 
 def test_quiet_hours_are_kept_with_the_time_zone_and_ended(bob: Any, browser_of: BrowserOf):
     browser = browser_of(bob)
     said = {"do": "set", "start": "22:30", "end": "06:15", "time_zone": "Europe/Berlin"}
-    assert browser.post("/preferences/quiet/", said).status_code == 302
+    answer = browser.post("/preferences/quiet/", said, follow=True)
+    # Back where she was, and it says so.
+    assert answer.redirect_chain == [("/preferences/?saved=1#quiet", 302)] and ">Saved<" in answer.content.decode()
     assert QuietHours.objects.values_list("user", "start", "end").get() == (bob.pk, time(22, 30), time(6, 15))
     assert Profile.objects.get(user=bob).time_zone == "Europe/Berlin"
     page = browser.get("/preferences/").content.decode()
