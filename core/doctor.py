@@ -148,7 +148,14 @@ def layer() -> str:
         raise Ill(
             "No message came back through the channel layer.", "Look whether REDIS_URL answers and lets this user publish and subscribe."
         )
-    return f"A message came back after {took * 1000:.1f} ms."
+    there = health.web_processes()
+    heard = async_to_sync(broker.roll_call)(there, PATIENCE) if there else set()
+    if deaf := sorted(there[process] for process in there.keys() - heard):
+        raise Ill(
+            f"{len(deaf)} of {len(there)} web processes do not answer through the channel layer of this shell: {', '.join(deaf)}.",
+            "Give the same REDIS_URL and CHANNEL_REDIS_URLS to all, and let all reach it. One that ended just now counts for 15 s.",
+        )
+    return f"A message came back after {took * 1000:.1f} ms; {len(heard)} web process{'' if len(heard) == 1 else 'es'} answered."
 
 
 @probe

@@ -149,6 +149,12 @@ def _heard_of(who: str) -> bool:
     return Process.objects.filter(id=who, expires_at__gt=Now()).exists()
 
 
+def web_processes() -> dict[str, str]:
+    """The web processes that live: where each says that it is (else its key), by its key."""
+    alive = Process.objects.filter(expires_at__gt=Now()).exclude(id__startswith=Process.CELERY)
+    return {process.id: str((process.figures or {}).get("where", process.id)) for process in alive}
+
+
 def note_alive(who: str) -> None:
     """Say that the worker or the beat is there, in database time."""
     expires_at = Now() + HEARD

@@ -6,11 +6,13 @@ a connection per call. Publishers only put into its bounded queue. See docs/deli
 
 import asyncio
 import atexit
+import contextlib
 import logging
 import os
+import re
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from channels.layers import InMemoryChannelLayer, get_channel_layer
@@ -27,6 +29,7 @@ PROBE_TIMEOUT = 1.0  # the first message makes the connection
 REST = 5.0  # seconds that a failing layer is left alone
 MANY = 32  # channels in one pass above which only their heads are sent
 LARGE = 256 * 1024  # bytes of a layer message
+ROLL_CALL = "doctor"
 HUB_GROUP = "hub"  # every hub is in it
 
 
@@ -89,6 +92,11 @@ class Broker:
     def ephemeral(self, channel: ChannelName, type: str, data: Any) -> None:
         """Hand an event that is not stored to every process."""
         self._put(channel.group, wire.ephemeral(str(channel), [(type, data)]))
+
+    def answer_roll_call(self, group: Any, process: str) -> None:
+        """Say that this process's hub hears the layer, to a shell that asked."""
+        if isinstance(group, str) and re.fullmatch(rf"{ROLL_CALL}\.\d{{1,9}}", group, re.ASCII):
+            self._put(group, wire.here(process))
 
     def number_later(self, due: Mapping[str, float]) -> None:
         """Number these paced channels in that many seconds; one timer per channel, a dead process leaves it to the relay."""
@@ -195,6 +203,20 @@ async def round_trip(patience: float) -> float | None:
         logger.debug("no round trip: %s", error)
         return None
     return time.monotonic() - began
+
+
+async def roll_call(wanted: Collection[str], patience: float) -> set[str]:
+    """Ask every hub through the layer who is there: which of the wanted ones answered, in time. For a shell."""
+    layer, heard = get_channel_layer(), set[str]()
+    group = f"{ROLL_CALL}.{os.getpid()}"
+    with contextlib.suppress(Exception):  # as above; whoever answered until then did
+        async with asyncio.timeout(patience):
+            name = await layer.new_channel()
+            await layer.group_add(group, name)
+            await layer.group_send(HUB_GROUP, wire.hello(group))
+            while not heard >= set(wanted):
+                heard.add(str((await layer.receive(name))["process"]))
+    return heard & set(wanted)
 
 
 def _message(batch: Batch) -> tuple[str, dict[str, Any]]:

@@ -193,6 +193,8 @@ class Hub:
                     self.reading.notice(channel, head)
             elif kind == "live.ephemeral":
                 await self.fanout.ephemeral(message["channel"], message["events"])
+            elif kind == "live.hello":
+                broker.answer_roll_call(message["to"], self.id)
             else:
                 figures.layer_strange.inc()
         except (KeyError, TypeError, ValueError):

@@ -51,6 +51,15 @@ def ephemeral(channel: str, events: Iterable[tuple[str, Any]]) -> dict[str, Any]
     return {"type": "live.ephemeral", "channel": channel, "events": [list(event) for event in events]}
 
 
+def hello(group: str) -> dict[str, Any]:
+    """The layer message by which a shell asks all hubs to answer into a group."""
+    return {"type": "live.hello", "to": group}
+
+
+def here(process: str) -> dict[str, Any]:
+    return {"type": "live.here", "process": process}
+
+
 # --- to the client ---
 
 

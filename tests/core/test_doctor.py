@@ -18,7 +18,7 @@ from core.models import Event, Process
 from tests.support.certificates import certify
 from tests.support.mailserver import mail_server
 from tests.support.receiver import Answer, receiver
-from tests.support.servers import Postgres, Site, Valkey
+from tests.support.servers import Postgres, Site, Valkey, start_valkey
 
 NewSite = Callable[..., Site]
 
@@ -34,6 +34,12 @@ def test_of_a_running_site_everything_is_fine_but_what_does_not_run(new_site: Ne
     site = new_site(redis=True)
     with site.web() as web:
         found = findings(site, BASE_URL=web.url, SECRET_KEY="k" * 50)
+        assert found["layer"]["text"].endswith("; 1 web process answered.")
+        with start_valkey() as other:
+            deaf = findings(site, "redis", "layer", REDIS_URL=other.url)
+        assert (deaf["redis"]["fine"], deaf["layer"]["fine"]) == (True, False)
+        assert "1 of 1 web processes do not answer" in deaf["layer"]["text"] and f"-{web.pid}" in deaf["layer"]["text"]
+        assert "same REDIS_URL" in deaf["layer"]["mend"]
         # What this web process then has to complain of about a proxy.
         assert httpx.get(web.url + "/healthz", headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 200
         done = site.manage("doctor", "web", check=False, BASE_URL=web.url)
