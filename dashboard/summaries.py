@@ -21,6 +21,7 @@ class Line(NamedTuple):
     series: str
     value: float
     label: str
+    data: Any = None
 
 
 def older(widget: Widget, *, spans: Collection[int] = rollups.SPANS, before: int | None = None) -> Iterator[Line]:

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import chain, islice
 from operator import itemgetter
@@ -24,7 +24,7 @@ from core.delivery import presence
 from core.errors import Code, Problem
 from core.places import source_folders
 from core.shared import Shared
-from dashboard import boards, history, home, policy, summaries, values
+from dashboard import boards, history, home, policy, summaries, values, widgets
 from dashboard.models import Dashboard, Favourite, Role, Sample, Widget
 from dashboard.widgets.figures import exact
 
@@ -220,20 +220,29 @@ def table_of(request: HttpRequest, found: Widget, *, base: str) -> HttpResponse:
     newest = list(_samples(found)[: TABLE_ROWS + 1])
     before = newest[TABLE_ROWS - 1][0] if len(newest) > TABLE_ROWS else None
     hours = islice(summaries.older(found, spans=(3600,), before=before), TABLE_HOURS)
+    told = _told(found)
     rows = [
-        {"at": values.written(at), "series": name or "value", "value": exact(value), "label": label}
-        for at, name, value, label in chain(newest[:TABLE_ROWS], hours)
+        {"at": values.written(at), "series": name or "value", "value": words or exact(value), "label": label if label != words else ""}
+        for at, name, value, label, data in chain(newest[:TABLE_ROWS], hours)
+        for words in [told(label, data)]
     ]
     columns = {
         "summed": len(rows) > len(newest[:TABLE_ROWS]),
         "several": len({row["series"] for row in rows}) > 1,
         "labelled": any(row["label"] for row in rows),
+        "worded": any(told(label, data) for *_, label, data in newest[:1]),
     }
     return render(request, "dashboard/table.html", {"widget": found, "rows": rows, "base": base} | columns)
 
 
-def _samples(widget: Widget) -> QuerySet[Sample, tuple[int, str, float, str]]:
-    return Sample.objects.filter(series__widget=widget).order_by("-at", "-pk").values_list("at", "series__name", "value", "label")
+def _samples(widget: Widget) -> QuerySet[Sample, tuple[int, str, float, str, Any]]:
+    return Sample.objects.filter(series__widget=widget).order_by("-at", "-pk").values_list("at", "series__name", "value", "label", "data")
+
+
+def _told(widget: Widget) -> Callable[[str, Any], str]:
+    """How a value of this widget is said where its number alone says nothing."""
+    kind = widgets.KINDS.get(widget.kind)
+    return kind.told if kind else lambda label, data: ""
 
 
 class _Echo:
@@ -258,9 +267,9 @@ def export_of(found: Widget) -> StreamingHttpResponse:
 def _lines(widget: Widget) -> Iterator[str]:
     writer = csv.writer(_Echo())
     yield writer.writerow(["time", "series", "value", "label"])
-    samples = _samples(widget).iterator(chunk_size=2000)
-    for at, name, value, label in heapq.merge(samples, summaries.older(widget), key=itemgetter(0), reverse=True):
-        yield writer.writerow([values.written(at), _harmless(name), repr(value), _harmless(label)])
+    samples, told = _samples(widget).iterator(chunk_size=2000), _told(widget)
+    for at, name, value, label, data in heapq.merge(samples, summaries.older(widget), key=itemgetter(0), reverse=True):
+        yield writer.writerow([values.written(at), _harmless(name), _harmless(told(label, data)) or repr(value), _harmless(label)])
 
 
 def _harmless(text: str) -> str:

@@ -71,6 +71,10 @@ class WidgetKind:
         """Check one value. Raises Problem, saying the shape."""
         return Reading(values.number(value), values.label(label), data)
 
+    def told(self, label: str, data: Any) -> str:
+        """A stored value in the table of the widget's history, where its number alone says nothing. Empty: the number does."""
+        return ""
+
     def horizon(self, config: Any) -> int:
         """How many seconds before the newest sample the one to compare with lies; 0: none is needed."""
         return 0

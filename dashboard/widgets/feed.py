@@ -35,6 +35,9 @@ class Feed(WidgetKind):
             raise Problem(Code.INVALID, self.shape, field="value")
         return Reading(1.0, text, data)
 
+    def told(self, label: str, data: Any) -> str:
+        return label
+
     def facts(self, config: FeedConfig, view: View) -> dict[str, Any]:
         shown = view.points[-config.entries :]
         newest = view.points[-1]

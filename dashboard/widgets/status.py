@@ -36,6 +36,9 @@ class Status(WidgetKind):
             raise Problem(Code.INVALID, self.shape, field="value", allowed=tuple(WORDS))
         return Reading(float(WORDS[value.lower()]), values.label(label) or value.lower())
 
+    def told(self, label: str, data: Any) -> str:
+        return label
+
     def facts(self, config: Config, view: View) -> dict[str, Any]:
         return super().facts(config, view) | {"tone": TONES[min(3, max(0, int(view.points[-1].value)))]}
 

@@ -42,11 +42,13 @@ class Table(WidgetKind):
         cells = {values.label(name): _cell(cell) for name, cell in value.items()}
         return Reading(float(len(cells)), values.label(label), {"cells": cells})
 
+    def told(self, label: str, data: Any) -> str:
+        return _together((data or {}).get("cells", {})) or "taken out"
+
     def facts(self, config: TableConfig, view: View) -> dict[str, Any]:
         cells = (view.points[-1].data or {}).get("cells", {})
         named = {name: cells.get(name, "") for name in config.columns}
-        together = " · ".join(f"{name} {_text(cell)}" for name, cell in cells.items())
-        return super().facts(config, view) | {"cells": list(named.values()) if named else [together], "gone": not cells}
+        return super().facts(config, view) | {"cells": list(named.values()) if named else [_together(cells)], "gone": not cells}
 
     def body(self, widget: int, facts: Mapping[str, Any]) -> str:
         key = escape(facts["label"] or facts["series"] or "value")
@@ -72,6 +74,10 @@ def _cell(cell: object) -> float | str:
     if isinstance(cell, bool) or not isinstance(cell, int | float | str | None):
         raise Problem(Code.INVALID, Table.shape, field="value")
     return values.number(cell) if isinstance(cell, int | float) else values.label(cell)
+
+
+def _together(cells: Mapping[str, float | str]) -> str:
+    return " · ".join(f"{name} {_text(cell)}" for name, cell in cells.items())
 
 
 def _text(cell: float | str) -> str:

@@ -32,6 +32,9 @@ class Text(WidgetKind):
             raise Problem(Code.INVALID, self.shape, field="value")
         return Reading(float(len(value)), data={"text": value})
 
+    def told(self, label: str, data: Any) -> str:
+        return str((data or {}).get("text", ""))
+
     def facts(self, config: TextConfig, view: View) -> dict[str, Any]:
         # Read here and not where it is drawn: Markdown costs more than a hub may spend on one event.
         return super().facts(config, view) | {"html": html((view.points[-1].data or {}).get("text", ""))}

@@ -239,6 +239,26 @@ def test_the_title_of_a_tile_with_values_leads_to_its_table(
             assert [row["value"] for row in opened.client.get(link).context["rows"]] == ["7"]
 
 
+def test_what_is_no_number_stands_in_tables_and_csv_as_what_was_said(
+    table: Widget, status: Widget, feed: Widget, text: Widget, owner: Any, signed_in: SignedIn
+) -> None:
+    browser = signed_in(owner)
+    record_many([NewValue(table, {"CPU": 42, "State": "=1+1"}, at(1), "web-1"), NewValue(table, {}, at(2), "web-1")], now=at(9))
+    record_many([NewValue(status, "slow", at(1), "search"), NewValue(status, "down", at(2), "search", "no answer")], now=at(9))
+    record_many([NewValue(feed, "Backup done", at(1)), NewValue(text, "**Freeze**", at(1))], now=at(9))
+    said = {
+        table: ["taken out", "CPU 42 · State =1+1"],
+        status: ["no answer", "slow"],
+        feed: ["Backup done"],
+        text: ["**Freeze**"],
+    }
+    for widget, words in said.items():
+        page = browser.get(f"/dashboards/ops/{widget.slug}/table/")
+        assert [(row["value"], row["label"]) for row in page.context["rows"]] == [(word, "") for word in words]
+        rows = csv.DictReader(io.StringIO(browser.get(f"/dashboards/ops/{widget.slug}.csv").getvalue().decode()))
+        assert [row["value"] for row in rows] == words
+
+
 def test_no_cell_of_a_csv_is_a_formula(feed: Widget, stat: Widget, owner: Any, signed_in: SignedIn) -> None:
     for text in ("=1+1", "+1", "-1", "@SUM(A1)", 'plain, "quoted"'):
         post_feed(feed, text)

@@ -253,7 +253,7 @@ class Chart {
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
       scales: { x: { time: true, range: () => [this.end - this.range, this.end] }, y: { range: (_, low, high) => this.scale(low, high) } },
       axes: [
-        { ...ink, font, grid: { show: false }, size: 24, space: 90, values: (_, times) => times.map((at) => this.time(at)) },
+        { ...ink, font, grid: { show: false }, size: 24, space: 90, values: (_, times) => times.map((at) => this.mark(at)) },
         { ...ink, font, size: 48, values: (_, values) => values.map((value) => SHORT.format(value)) },
       ],
       series: [{}, ...this.series.map((series) => this.line(series))],
@@ -278,6 +278,11 @@ class Chart {
     const soft = (text) => (text ? { soft: Number(text), mode: 1 } : { mode: 0 });
     if (low === null) return [Number(min || 0), Number(max || 1)];
     return uPlot.rangeNum(low, high, { min: { pad: 0.1, ...soft(min) }, max: { pad: 0.1, ...soft(max) } });
+  }
+
+  /** What stands below a tick: nothing where the edge would cut it off. */
+  mark(at) {
+    return at > this.end - (24 * this.range) / this.width ? "" : this.time(at);
   }
 
   time(at) {
