@@ -153,7 +153,7 @@ def layer() -> str:
     if deaf := sorted(there[process] for process in there.keys() - heard):
         raise Ill(
             f"{len(deaf)} of {len(there)} web processes do not answer through the channel layer of this shell: {', '.join(deaf)}.",
-            "Give the same REDIS_URL and CHANNEL_REDIS_URLS to all, and let all reach it. One that ended just now counts for 15 s.",
+            "Give the same REDIS_URL, CHANNEL_REDIS_URLS and SECRET_KEY to all. A process that ended just now still counts for 15 s.",
         )
     return f"A message came back after {took * 1000:.1f} ms; {len(heard)} web process{'' if len(heard) == 1 else 'es'} answered."
 

@@ -1,5 +1,6 @@
 """Django settings. Everything that differs between machines is read from the environment through core.env."""
 
+import hashlib
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -115,7 +116,8 @@ if CHANNEL_REDIS_URLS:
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
             "CONFIG": {
                 "hosts": [redis_addresses.read(url).layer_host(socket_timeout=5, socket_connect_timeout=1) for url in CHANNEL_REDIS_URLS],
-                "prefix": "signalbox",
+                # Its own for each installation: Redis passes messages on to whoever listens, in whichever of its numbered databases.
+                "prefix": f"signalbox.{hashlib.sha256(SECRET_KEY.encode()).hexdigest()[:12]}",
             },
         }
     }

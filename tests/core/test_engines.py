@@ -5,19 +5,23 @@ What is not stored (`blink`) travels over the channel layer alone: who sees it w
 
 import asyncio
 import functools
+import os
+import runpy
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from channels_redis.pubsub import RedisPubSubChannelLayer
 from channels_redis.utils import _consistent_hash
 
 from core import jobs, redis_addresses
 from tests.core.delivery.test_processes import SETTINGS, Publisher, publisher, show_the_same
 from tests.support.bouncer import SESSIONS, Bouncer, start_bouncer
 from tests.support.redises import Watched, start_redis_with_tls, start_watched_redis
-from tests.support.servers import Postgres, Site, Valkey, fill, wait_until
+from tests.support.servers import ROOT, Postgres, Site, Valkey, fill, wait_until
 from tests.support.wire_client import SocketClient, socket_client
 
 pytestmark = pytest.mark.slow
@@ -51,15 +55,41 @@ def blinked(page: SocketClient) -> str:
     return "".join(str(frame.get("html", "")) for frame in page.frames if "from" not in frame)
 
 
+def layer_of(folder: Path, **environment: str) -> RedisPubSubChannelLayer:
+    """The channel layer by our settings in this environment."""
+    with mock.patch.dict(os.environ, {"DATA_DIR": str(folder), **environment}):
+        config = runpy.run_path(str(ROOT / "core/settings.py"))["CHANNEL_LAYERS"]["default"]["CONFIG"]
+    return RedisPubSubChannelLayer(**config)
+
+
+@pytest.mark.valkey
+async def test_two_installations_on_one_redis_hear_nothing_of_each_other(tmp_path: Path, valkey: Valkey) -> None:
+    """Redis passes a message on in all its numbered databases, so these keep nobody apart."""
+    layers = [layer_of(tmp_path, SECRET_KEY=key * 50, REDIS_URL=valkey.url) for key in "aab"]
+    mailboxes = []
+    for layer in layers:
+        mailboxes.append(await layer.new_channel())
+        await layer.group_add("hub", mailboxes[-1])
+    try:
+        await layers[0].group_send("hub", {"type": "of a"})
+        await layers[2].group_send("hub", {"type": "of b"})
+        heard = [(await layer.receive(mailbox))["type"] for layer, mailbox in zip(layers, mailboxes, strict=True)]
+        assert heard == ["of a", "of a", "of b"]
+    finally:
+        for layer in layers:
+            await layer.flush()
+
+
 @pytest.mark.valkey
 @pytest.mark.redis
 async def test_shards_of_which_one_speaks_tls_carry_each_its_own_channels(tmp_path: Path, valkey: Valkey) -> None:
     with start_redis_with_tls(tmp_path) as (secured, _):
         site = Site(tmp_path, {"REDIS_URL": secured, "CHANNEL_REDIS_URLS": f"{valkey.url},{secured}", **SETTINGS})
         fill(site)
+        prefix = layer_of(tmp_path, SECRET_KEY=site.env()["SECRET_KEY"], REDIS_URL=secured).prefix
         shards: dict[int, str] = {}
         for key in "abcdefghij":
-            shards.setdefault(_consistent_hash(f"signalbox__group__testlog.{key}", 2), f"testlog:{key}")
+            shards.setdefault(_consistent_hash(f"{prefix}__group__testlog.{key}", 2), f"testlog:{key}")
         assert set(shards) == {0, 1}
         async with pages_of_two_processes(site, *shards.values()) as pages:
             with publisher(site) as one:
