@@ -11,8 +11,10 @@ const dialog = (name) => document.getElementById(`${name}-dialog`);
 
 let current = { id: "", index: -1 }; // the row that the focus was in last, and where it stood
 
+/** That row, while it is shown: on the unread tab one that is read stands there and is not. */
 function here() {
-  return document.getElementById(current.id);
+  const row = document.getElementById(current.id);
+  return row?.checkVisibility() ? row : null;
 }
 
 function go(row, all = rows()) {
