@@ -1,13 +1,34 @@
-"""NUL in an address or a form is 400 and no mistake of ours: Postgres takes it in no text, and no page has a use for it."""
+"""Bad input that meets no field of a form: NUL in an address, bodies that are no form or too large. 400 or its kin, and no traceback."""
 
 from collections.abc import Callable, Iterator
 
-from django.core.exceptions import BadRequest
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.views.defaults import bad_request
+from django.template.loader import render_to_string
 
+from core.errors import Code, Problem, answer
+from core.http import MAX_BODY
 from core.ours import is_ours
+
+API = "/api/"
+
+
+def _page(status: int) -> Callable[..., HttpResponse]:
+    def handler(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+        return HttpResponse(render_to_string(f"{status}.html", request=request), status=status)
+
+    return handler
+
+
+# Django's own look for the token of a form, although ours show none: a body that cannot be read made a 500 of every 404.
+malformed, not_yours, not_there = _page(400), _page(403), _page(404)
+
+
+def too_large(path: str) -> HttpResponse:
+    """The answer to a body over MAX_BODY, which nobody read to its end."""
+    if path.startswith(API):
+        return answer(Problem(Code.TOO_LARGE, f"A body is at most {MAX_BODY} bytes, and much less at most addresses."))
+    return HttpResponse("The request is too large.\n", status=413, content_type="text/plain")
 
 
 def only_text(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -19,7 +40,7 @@ def only_text(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[
     def process_exception(request: HttpRequest, error: Exception) -> HttpResponse | None:
         # Postgres' driver raises ValueError, the server itself DataError.
         if isinstance(error, ValueError | DataError) and is_ours(request) and any("\0" in text for text in _texts(request)):
-            return bad_request(request, BadRequest("The request holds NUL."))
+            return malformed(request, error)
         return None
 
     middleware.process_exception = process_exception  # type: ignore[attr-defined]

@@ -189,6 +189,7 @@ class _Daphne:
     async def _open(self) -> None:
         from twisted.internet import reactor
 
+        from core.daphne_protocol import Factory
         from core.delivery.hub import hub
 
         try:
@@ -197,7 +198,7 @@ class _Daphne:
             _announce(self.listener, "daphne")
             # Twisted copies the descriptor; ours must go, or the kernel would go on accepting after the stop.
             self.listener.setblocking(False)
-            self.port = reactor.adoptStreamPort(self.listener.fileno(), self.listener.family, self.server.http_factory)
+            self.port = reactor.adoptStreamPort(self.listener.fileno(), self.listener.family, Factory(self.server))
             self.listener.close()
         except Exception as error:  # noqa: BLE001 (raised by run(), which waits for the reactor to end)
             self.failed = error

@@ -6,6 +6,7 @@ from django.urls import include, path, re_path
 from core import errors, health, living, person_pages, views
 from core.api import api
 
+handler400, handler403, handler404 = "core.clean.malformed", "core.clean.not_yours", "core.clean.not_there"
 handler500 = "core.unavailable.broke"
 urlpatterns = [
     path("", views.home_page, name="home"),

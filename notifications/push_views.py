@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, RawPostDataException
 from django.middleware.csrf import get_token
 from django.views.decorators.http import require_GET, require_POST
 
@@ -45,9 +45,7 @@ def unsubscribe(request: HttpRequest) -> HttpResponse:
 
 def _body(request: HttpRequest) -> Any:
     """The JSON of a small body; None where it is none."""
-    if len(request.body) > MAX_BODY:
-        return None
     try:
-        return json.loads(request.body)
-    except (ValueError, RecursionError):
+        return json.loads(request.body) if len(request.body) <= MAX_BODY else None
+    except (ValueError, RecursionError, RawPostDataException):  # the last: somebody sent a form with files
         return None

@@ -53,6 +53,31 @@ def test_the_api_says_so_in_its_own_words():
     assert (answer.status_code, answer.headers["Content-Type"]) == (422, "application/problem+json")
 
 
+UNREADABLE = {
+    "no boundary": ("multipart/form-data", b"x"),
+    "an empty boundary": ("multipart/form-data; boundary=", b"x"),
+    "a file": (
+        "multipart/form-data; boundary=b",
+        b'--b\r\nContent-Disposition: form-data; name="a"; filename="../a"\r\n\r\n\xff\0\r\n--b--\r\n',
+    ),
+    "many fields": (FORM, b"&".join(b"f%d=1" % number for number in range(1001))),
+    "megabytes": (FORM, b"x=" + b"y" * 2_700_000),
+    "deep JSON": ("application/json", b"[" * 50_000),
+}
+
+
+@pytest.mark.parametrize("address", ["/no-such-page/", "/push/subscribe/", "/push/unsubscribe/", "/inbox/try/", "/rooms/new/"])
+def test_a_body_that_is_no_form_is_refused_wherever_it_is_sent(bob: Any, address: str):
+    """Also where there is nothing, and by a browser that holds the cookie of a form: Django's own page of a 404 looks into the body."""
+    browser = Client(raise_request_exception=False, enforce_csrf_checks=True)
+    browser.force_login(bob)
+    browser.get("/accounts/password_change/")
+    (name,) = [name for name in browser.cookies if name.startswith("csrftoken")]
+    for what, (kind, body) in UNREADABLE.items():
+        for headers in ({}, {"X-CSRFToken": browser.cookies[name].value}):
+            assert browser.generic("POST", address, body, content_type=kind, headers=headers).status_code < 500, what
+
+
 @pytest.mark.parametrize("body", ["&".join(f"f{number}=1" for number in range(1001)), "x=" + "y" * 2_700_000], ids=["fields", "megabytes"])
 def test_a_form_that_is_refused_as_suspicious_leaves_a_line_and_no_traceback(body: str, capsys: pytest.CaptureFixture[str]):
     root = logging.getLogger()

@@ -152,6 +152,17 @@ def test_cve_2026_33034_and_5766_a_body_is_limited_however_long_it_says_it_is(we
     assert still_serves(web)
 
 
+@pytest.mark.parametrize("path", [b"/accounts/login/", b"/no-such-page/", b"/api/v1/notifications"])
+@pytest.mark.parametrize("said", [b"Content-Length: 1099511627776", b"Transfer-Encoding: chunked"], ids=["said", "in chunks"])
+def test_nobody_fills_the_disk_by_a_body_without_an_end(web: Web, path: bytes, said: bytes):
+    """Django writes a body to the disk before a view is asked, Twisted before Django is: as long as somebody sends it."""
+    head = b"POST " + path + b" HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: text/plain\r\n" % web.port + said + b"\r\n\r\n"
+    over = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
+    heard = say(web, head + (over * 4 + b"1\r\nx\r\n" if b"chunked" in said else b""), until=lambda heard: b"\r\n\r\n" in heard)
+    assert statuses(heard) == [413]  # which comes although the body is not at its end
+    assert still_serves(web)
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "key", ["_connector", "_negated", "is_active__in", "password", "groups__user__password", 'is_active" --', "pk) OR (1=1"]

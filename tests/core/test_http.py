@@ -1,6 +1,7 @@
 """Django's part of HTTP on threads that stay."""
 
 import asyncio
+import itertools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -55,13 +56,14 @@ def handler() -> Iterator[http.Handler]:
     gate.set()
 
 
-async def ask(handler: http.Handler, at: str, *parts: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+async def ask(handler: http.Handler, at: str, *parts: bytes | Iterator[bytes]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     """One request in as many pieces as given: status, headers, body."""
     sent: list[Any] = []
-    given = [{"type": "http.request", "body": part, "more_body": True} for part in parts] + [{"type": "http.request"}]
+    pieces = itertools.chain.from_iterable([part] if isinstance(part, bytes) else part for part in parts)
 
     async def receive() -> Any:
-        return given.pop(0)
+        piece = next(pieces, None)
+        return {"type": "http.request"} if piece is None else {"type": "http.request", "body": piece, "more_body": True}
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -76,6 +78,23 @@ async def test_a_request_arrives_whole_and_its_answer_leaves_with_every_cookie(h
     status, headers, body = await ask(handler, "/thread/", b"one ", b"two")
     assert (status, body) == (200, b"one two")
     assert [value.split(b"=")[0] for name, value in headers if name == b"Set-Cookie"] == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("path", ["/thread/", "/api/v1/thread/"])
+async def test_a_body_over_the_limit_is_left_where_it_is(handler: http.Handler, path: str) -> None:
+    piece = b"x" * (http.MAX_BODY // 4)
+    assert (await ask(handler, "/thread/", *[piece] * 2))[0] == 200
+    seen.clear()
+    taken: list[int] = []
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            taken.append(1)
+            yield piece
+
+    status, headers, _ = await ask(handler, path, endless())
+    assert (status, len(taken), seen) == (413, 5, [])
+    assert dict(headers)[b"Content-Type"].startswith(b"application/problem+json" if "/api/" in path else b"text/plain")
 
 
 async def test_requests_one_after_the_other_share_a_thread_and_its_connection(handler: http.Handler) -> None:
