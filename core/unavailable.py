@@ -16,9 +16,11 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views.defaults import server_error
 
+from core.metrics import Counter
 from core.ours import is_ours
 
 logger = logging.getLogger(__name__)
+REFUSED = Counter("signalbox_unavailable_total", "Pages and API calls answered 503 because the database was busy or away.")
 
 RETRY_AFTER = 5  # seconds
 SAY_EVERY = 5.0  # seconds between two lines: with it thousands of requests fail, for one reason
@@ -32,8 +34,9 @@ def is_away(error: BaseException | None) -> bool:
 
 
 def note(error: BaseException) -> None:
-    """Say it in the log, in one line without a traceback; how often it happened since the last line, too."""
+    """Count it, and say it in the log: one line without a traceback, and how often it happened since the last one."""
     global _said_at, _unsaid
+    REFUSED.inc()
     with _lock:
         now = time.monotonic()
         if now - _said_at < SAY_EVERY:

@@ -46,7 +46,14 @@ PANELS: list[tuple[str, str, dict[str, str]]] = [
             "resting (1: yes)": "max(signalbox_breaker_open)",
         },
     ),
-    ("API calls", "reqps", {"{{status}}": "sum by (status) (rate(signalbox_api_requests_total[$__rate_interval]))"}),
+    (
+        "API calls, and what was turned away",
+        "reqps",
+        {
+            "{{status}}": "sum by (status) (rate(signalbox_api_requests_total[$__rate_interval]))",
+            "no database (pages too)": RATE.format("signalbox_unavailable_total"),
+        },
+    ),
     (
         "Ways out",
         "ops",

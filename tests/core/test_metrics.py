@@ -15,7 +15,7 @@ from core.delivery.channel import ChannelName
 from core.metrics import Counter, Gauge, Histogram, Registry
 from core.models import Event
 from scripts import grafana
-from tests.support.servers import start_valkey, wait_until
+from tests.support.servers import ROOT, start_valkey, wait_until
 
 
 @pytest.fixture
@@ -133,6 +133,13 @@ def test_every_figure_on_the_grafana_dashboard_is_one_of_ours_with_its_labels(cl
             assert all(found), query
             labels = {label for metric in found if metric for label in metric.labels} | {"instance"}
             assert set(re.findall(r"{{(\w+)}}", legend)) <= labels, legend
+
+
+def test_every_figure_of_ours_is_in_the_docs_and_the_docs_name_no_other(client: Client, db: None) -> None:
+    assert client.get("/metrics").status_code == 200  # as above
+    named = {name.removesuffix("_bucket") for name in re.findall(r"signalbox_[a-z0-9_]+", (ROOT / "docs/operations.md").read_text())}
+    ours = {name for name in metrics.registry._metrics if not name.startswith("signalbox_test")}
+    assert named - {"signalbox_things_total"} == ours
 
 
 def test_the_grafana_dashboard_is_the_one_that_the_script_writes() -> None:

@@ -164,6 +164,8 @@ async def test_a_pool_whose_connections_are_all_taken_costs_nobody_more_than_a_m
     with small.every_connection_waits():
         await everything_says_come_back(small)
     assert "couldn't get a connection after 1.00 sec" in small.said()[0]
+    counted = [line for line in small.get("/metrics").text.splitlines() if line.startswith("signalbox_unavailable_total ")]
+    assert int(counted[0].split()[1]) >= 2
     wait_until(lambda: small.get("/inbox/", Cookie=small.cookie).status_code == 302, described="the page to be there again")
     assert "Traceback" not in small.web.output()
 
