@@ -37,6 +37,6 @@ def _reach_postgres() -> None:
     given = {name: wanted[key] for name, key in names.items() if wanted.get(key)}
     given |= {name: value for name, value in wanted["OPTIONS"].items() if name not in OURS}
     try:
-        psycopg.connect(**given, connect_timeout=PATIENCE).close()
+        psycopg.connect(**{"connect_timeout": PATIENCE, **given}).close()
     except psycopg.Error as error:
         raise unusable(error) from error

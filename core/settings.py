@@ -103,8 +103,10 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     # A pooler between us and Postgres gives each transaction another session: nothing may outlive one, as a cursor on the server would.
     DATABASES["default"] |= {"DISABLE_SERVER_SIDE_CURSORS": True}
+    # A server that vanished without a word (a failover, a cut line) is given up after 20 s; by default that takes a quarter of an hour.
+    _patience = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 20_000}
     _pool = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": DATABASE_PATIENCE}
-    DATABASES["default"] |= {"CONN_MAX_AGE": 0, "OPTIONS": {**DATABASES["default"].get("OPTIONS", {}), "pool": _pool}}
+    DATABASES["default"] |= {"CONN_MAX_AGE": 0, "OPTIONS": {**_patience, **DATABASES["default"].get("OPTIONS", {}), "pool": _pool}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The channel layer: Redis or Valkey by pub/sub where there is one, else this process's memory.

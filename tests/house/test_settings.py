@@ -14,7 +14,7 @@ from django.http.request import validate_host
 
 from core import env
 from core.logs import LineFormatter, redact
-from tests.support.servers import ROOT, Site
+from tests.support.servers import ROOT, Postgres, Site
 
 
 def below_a_file(folder: Path) -> str:
@@ -177,11 +177,25 @@ def test_the_address_of_the_site_is_enough_to_be_let_in(tmp_path: Path, monkeypa
 
 
 def test_what_follows_the_address_of_a_database_reaches_it_beside_our_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    given = {"DATABASE_URL": "postgres://u@db/n?sslmode=require&application_name=sb", "DATABASE_POOL": "3", "DATABASE_PATIENCE": "2"}
+    given = {
+        "DATABASE_URL": "postgres://u@db/n?sslmode=require&application_name=sb&connect_timeout=7",
+        "DATABASE_POOL": "3",
+        "DATABASE_PATIENCE": "2",
+    }
     for name, value in {"DATA_DIR": str(tmp_path), **given}.items():
         monkeypatch.setenv(name, value)
     options = runpy.run_path(str(ROOT / "core/settings.py"))["DATABASES"]["default"]["OPTIONS"]
-    assert options == {"sslmode": "require", "application_name": "sb", "pool": {"min_size": 1, "max_size": 3, "timeout": 2}}
+    assert (options["sslmode"], options["application_name"]) == ("require", "sb")
+    assert options["pool"] == {"min_size": 1, "max_size": 3, "timeout": 2}
+    assert (options["connect_timeout"], options["tcp_user_timeout"]) == (7, 20_000), "what the address says wins"
+
+
+@pytest.mark.postgres
+def test_postgres_takes_what_we_tell_its_client(tmp_path: Path, postgres: Postgres):
+    site = Site(tmp_path, {"DATABASE_URL": f"{postgres.new_database()}?application_name=our-name"})
+    ask = "from django.db import connection as c; k = c.cursor(); k.execute('SHOW application_name'); print(k.fetchone()[0])"
+    asked = f"{ask}; c.ensure_connection(); print(c.connection.info.get_parameters()['tcp_user_timeout'])"
+    assert site.manage("shell", "-v0", "-c", asked).stdout.split() == ["our-name", "20000"]
 
 
 def test_every_variable_is_documented_and_every_documented_one_is_read():
