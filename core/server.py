@@ -66,7 +66,7 @@ class Stopping:
 
 def run(listener: socket.socket, *, server: str) -> None:
     """Serve ASGI_APPLICATION on this socket until a signal, by `daphne` or `uvicorn`. Must run in the main thread."""
-    serving = _Uvicorn(_uvicorn_config()) if server == "uvicorn" else _Daphne(listener)
+    serving: Any = _Uvicorn(_uvicorn_config()) if server == "uvicorn" else _Daphne(listener)
     _collect_seldom()
     if server == "uvicorn":
         serving.run(sockets=[listener])

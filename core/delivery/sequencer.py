@@ -11,7 +11,6 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from django.db import DatabaseError, InternalError, OperationalError, connections, router, transaction
-from django.db.models import Q
 
 from core.delivery import failpoints, figures, history, statements
 from core.delivery.channel import ChannelName, Keeps, Kind, registry
@@ -250,13 +249,9 @@ def _survivors(kind: Kind, channel: str, rows: Sequence[Waiting]) -> tuple[list[
 
 def _standing(kind: Kind, channel: str, rows: Sequence[Waiting]) -> list[Entry]:
     keys = {row.key for row in rows} | {subject(row.key) for row in rows}
-    about = Q(key__in=keys)
-    for row in rows:
-        type = kind.type(row.type)
-        if type is not None and type.removes:
-            about |= Q(key__startswith=subject(row.key) + "/")
-    return [_entry(row) for row in Event.objects.filter(about, channel=channel, offset__isnull=False).defer("data")]
+    below = {subject(row.key) for row in rows if (type := kind.type(row.type)) is not None and type.removes}
+    return [Entry(*row) for row in statements.standing(channel, keys, below, using=router.db_for_write(Event))]
 
 
-def _entry(row: Event | Waiting) -> Entry:
+def _entry(row: Waiting) -> Entry:
     return Entry(row.pk, row.type, row.slot, row.key, row.major, row.minor)

@@ -131,6 +131,15 @@ def waiting(names: Collection[str], *, limit: int, using: str) -> list[Waiting]:
     return [_left(row) for row in rows]
 
 
+def standing(channel: str, keys: Collection[str], below: Collection[str], *, using: str) -> list[tuple[Any, ...]]:
+    """(id, type, slot, key, major, minor) of the numbered events of a channel with one of these keys, or with one below one of these."""
+    about = " OR ".join([f"key {_among(using, 'text')}", *["substr(key, 1, %s) = %s"] * len(below)])
+    sql = f'SELECT id, type, slot, key, major, minor FROM {_EVENT} WHERE channel = %s AND "offset" IS NOT NULL AND ({about})'
+    starts = [part for key in below for part in (len(key) + 1, f"{key}/")]
+    (rows,) = _together(using, [(sql, [channel, _list(using, keys), *starts])])
+    return rows
+
+
 def number(offsets: Sequence[tuple[int, int]], losers: Sequence[int], heads: Mapping[str, int], *, commits: bool, using: str) -> None:
     """Delete the losers, then give (id, offset) to events, then move the heads: one statement each, whatever the number of rows.
 

@@ -30,9 +30,9 @@ def run(lab: Lab) -> Iterator[Line]:
         yield from _in_chromium(lab, board, web, made["names"])
 
 
-def viewers(lab: Lab, web: Web, count: int, channel: str) -> Child:
-    """So many signed-in viewers of one board, all live."""
-    people = lab.people(count)
+def viewers(lab: Lab, web: Web, count: int, channel: str, *, skip: int = 0) -> Child:
+    """So many signed-in viewers of one board, all live; `skip`: so many of the people are left out, for they are viewers already."""
+    people = lab.people(skip + count)[skip:]
     child = Child("tests.bench.viewers")
     at = [{channel: None, f"user:{pk}": None, "audience:all": None} for pk, _ in people]
     cookies = [f"sessionid_{web.port}={session}" for _, session in people]
