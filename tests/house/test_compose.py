@@ -13,9 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
+from core import errors
+from core.errors import Code, Problem
 from tests.support.certificates import certify
 from tests.support.compose import Stack, compose_up, load_balancer
-from tests.support.servers import ROOT, Postgres, Valkey, accepts, free_port, wait_until
+from tests.support.servers import ROOT, Postgres, Valkey, Web, accepts, free_port, wait_until
 from tests.support.wire_client import SocketClient, socket_client
 
 pytestmark = [pytest.mark.nginx, pytest.mark.postgres, pytest.mark.valkey, pytest.mark.slow]
@@ -242,6 +244,24 @@ def test_the_log_of_the_proxy_holds_no_query_and_no_token(stack: Stack):
     assert "hunter2" not in log.read_text()
 
 
+def test_where_no_web_process_answers_the_proxy_says_when_to_come_back(stack: Stack, tmp_path: Path):
+    gone = Web([], tmp_path / "log", port=free_port())
+    proxy = Stack(tmp_path, stack.database, stack.redis, webs=[gone])
+    nginx = proxy.nginx()
+    nginx.start()
+    try:
+        wait_until(lambda: accepts(proxy.port), described="nginx", log=nginx.log)
+        page, call = httpx.get(proxy.url + "/inbox/"), httpx.post(proxy.url + "/api/v1/notify/ops", content="x")
+        for answer in (page, call):
+            assert (answer.status_code, answer.headers["retry-after"], answer.headers["cache-control"]) == (503, "5", "no-store")
+        assert page.headers["content-type"] == "text/html" and "One moment" in page.text
+        assert call.headers["content-type"] == "application/problem+json"
+        ours = errors.body_of(Problem(Code.UNAVAILABLE, call.json()["detail"]))
+        assert call.json() == ours, "as our own would say it"
+    finally:
+        nginx.stop()
+
+
 @pytest.mark.parametrize("service", ["web", "worker", "beat", "nginx"])
 def test_each_health_check_finds_its_service_well(stack: Stack, service: str):
     wait_until(lambda: health(stack, service) == 0, described=f"{service} to be healthy", log=stack.folder / f"{service}.log")
@@ -268,7 +288,7 @@ async def notify(http: httpx.AsyncClient, text: str) -> None:
     """As a careful program does it: again with the same key, where the process that had the request went away."""
     for _ in range(5):
         answer = await http.post("/api/v1/notify/user:alice", content=text, headers={"Idempotency-Key": text})
-        if answer.status_code != 502:
+        if answer.status_code != 503:
             break
     assert answer.status_code == 202, answer.text
 
