@@ -31,6 +31,17 @@ def too_large(path: str) -> HttpResponse:
     return HttpResponse("The request is too large.\n", status=413, content_type="text/plain")
 
 
+def only_text_cookies(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware, before the session's: cookies that hold NUL (they may spell it "\\000") are none."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        for name in [name for name, value in request.COOKIES.items() if "\0" in value or "\0" in name]:
+            del request.COOKIES[name]
+        return get_response(request)
+
+    return middleware
+
+
 def only_text(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Middleware: a view of ours that broke on a request with NUL is answered 400. Most say themselves what is wrong with a field."""
 

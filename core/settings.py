@@ -52,6 +52,7 @@ MIDDLEWARE = [
     "core.middleware.security_headers",
     "core.errors.problem_answers",
     "core.middleware.watchers",
+    "core.clean.only_text_cookies",
     "django.middleware.security.SecurityMiddleware",
     "core.static_files.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",

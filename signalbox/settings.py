@@ -25,7 +25,7 @@ APPS = (
     "workers",
 )
 NEEDED = ("admin", "auth", "contenttypes", "sessions", "messages", "staticfiles")
-FIRST = ("core.middleware.security_headers", "core.errors.problem_answers", "core.middleware.watchers")
+FIRST = ("core.middleware.security_headers", "core.errors.problem_answers", "core.middleware.watchers", "core.clean.only_text_cookies")
 LAST = (
     "core.clean.only_text",
     "django_htmx.middleware.HtmxMiddleware",

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +10,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
+from django.http import parse_cookie
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
@@ -45,14 +45,12 @@ def credential(scope: Mapping[str, Any]) -> Credential:
     scheme, _, token = (header(scope, b"authorization") or "").partition(" ")
     if scheme.lower() == "bearer":
         return Credential(token_digest=tokens.digest(token.strip()))
-    try:
-        cookies = SimpleCookie(_cookies(scope))
-    except CookieError:
-        return Credential(address=(scope.get("client") or ("", 0))[0])
-    morsel = cookies.get(settings.SESSION_COOKIE_NAME)
-    session_key = morsel.value if morsel is not None and len(morsel.value) <= 64 else ""
-    guest = _guest_of({name: one.value for name, one in cookies.items()})
-    return Credential(session_key, guest=guest, address=(scope.get("client") or ("", 0))[0])
+    # By Django's own reader, as a page's are: Python's gives up at the first cookie that some other site on this host made oddly.
+    cookies = parse_cookie(_cookies(scope))
+    key = cookies.get(settings.SESSION_COOKIE_NAME, "")
+    # What is no key never reaches the query, which others share: a cookie may hold NUL ("\000"), at which Postgres' driver raises.
+    session_key = key if len(key) <= 64 and key.isascii() and key.isalnum() else ""
+    return Credential(session_key, guest=_guest_of(cookies), address=(scope.get("client") or ("", 0))[0])
 
 
 def _cookies(scope: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from django.conf import settings
 from django.db import DataError
 from django.test import Client
 
@@ -51,6 +52,12 @@ def test_what_postgres_does_not_take_is_400_where_the_request_holds_nul_and_else
 def test_the_api_says_so_in_its_own_words():
     answer = Client().get("/api/v1/channels/a/events?since=%00")
     assert (answer.status_code, answer.headers["Content-Type"]) == (422, "application/problem+json")
+
+
+def test_a_session_cookie_that_spells_nul_is_none(bob: Any):
+    browser = Client(headers={"cookie": f'{settings.SESSION_COOKIE_NAME}="a\\000bcdefghijklmn"; other=x'})
+    for address in ("/inbox/", "/", "/accounts/sessions/", "/accounts/login/"):
+        assert browser.get(address).status_code in {200, 302}
 
 
 UNREADABLE = {
