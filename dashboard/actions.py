@@ -212,8 +212,16 @@ def save_source(source: Source) -> Source:
         source.failures, source.due_at, source.leased_until = 0, timezone.now(), None
         source.full_clean()
         source.save()
+        _expect(source)
         jobs.wake("poll_sources" if source.kind in sources.POLLED else "refresh_sources")
     return source
+
+
+def _expect(source: Source) -> None:
+    """Let its widget be late by what the source says, from the beginning; where nobody gave an interval (dashboard/freshness.py)."""
+    kind = widgets.of(source.widget.kind)
+    if source.widget.interval is None and kind.is_regular:
+        note_interval(source.widget_id, sources.seconds_between(source.kind, source.config, kind))
 
 
 def remove_widget(widget: Widget) -> None:

@@ -4,11 +4,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from statistics import median
 
-from core.errors import Problem
-from dashboard import actions, history, refresh, sources, widgets
+from dashboard import actions, history, sources, widgets
 from dashboard.models import Series, Source, Widget
-from dashboard.sources.base import SourceKind
-from dashboard.widgets.base import WidgetKind
 
 LOOKS_AT = 21  # of the newest values of a series
 LEAST = 6  # values before anything is learnt
@@ -48,7 +45,8 @@ def learn_now() -> int:
 def _known(rows: Iterable[Widget]) -> dict[int, float | None]:
     """What is to be expected of each of these."""
     by_pk = {row.pk: row for row in rows if _learns(row)}
-    of_sources = {source.widget_id: _told(source, by_pk[source.widget_id]) for source in Source.objects.filter(widget__in=by_pk)}
+    fed = Source.objects.filter(widget__in=by_pk)
+    of_sources = {one.widget_id: sources.seconds_between(one.kind, one.config, widgets.of(by_pk[one.widget_id].kind)) for one in fed}
     found: dict[int, float | None] = {}
     for widget, interval in _seen([pk for pk in by_pk if pk not in of_sources]):
         found[widget] = min(filter(None, (found.get(widget), interval)), default=None)
@@ -58,18 +56,6 @@ def _known(rows: Iterable[Widget]) -> dict[int, float | None]:
 def _learns(row: Widget) -> bool:
     kind = widgets.KINDS.get(row.kind)
     return kind is not None and kind.is_regular
-
-
-def _told(source: Source, widget: Widget) -> float | None:
-    """How often a source is read: it says so itself, and while nobody watches nothing comes that could be learnt from."""
-    kind: SourceKind | None = sources.KINDS.get(source.kind)
-    if kind is None or not kind.every:
-        return refresh.RECOUNT.total_seconds() if kind else None
-    shown: WidgetKind = widgets.of(widget.kind)
-    try:
-        return float(kind.interval(kind.settings(source.config, shown)))
-    except Problem:
-        return None
 
 
 def _seen(pks: Sequence[int]) -> Iterable[tuple[int, float | None]]:

@@ -22,11 +22,10 @@ from core.errors import Problem
 from dashboard import actions, history, sources, values, widgets
 from dashboard.actions import NewValue
 from dashboard.models import Sample, Series, Source, SourceDirty, Widget
-from dashboard.sources.base import Found, Look
+from dashboard.sources.base import RECOUNT, Found, Look
 
 logger = logging.getLogger(__name__)
 
-RECOUNT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=10)  # of a source that fails
 AT_ONCE = 100
 _changed = threading.local()

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -12,6 +13,7 @@ from msgspec import Meta
 from core.errors import Code, Problem
 from dashboard.widgets.base import Config, WidgetKind
 
+RECOUNT = timedelta(seconds=30)  # a source that is read when something changed is read so often anyway
 _NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 

@@ -13,6 +13,7 @@ from dashboard import freshness
 from dashboard.actions import NewValue, post_feed, record_many, save_source, save_widget
 from dashboard.kinds import DashboardKind
 from dashboard.models import Dashboard, Source, Widget
+from dashboard.sources import function
 from tests.dashboard.conftest import at
 from tests.dashboard.page import Page
 
@@ -99,6 +100,18 @@ def test_a_source_says_how_often_it_is_read(board: Dashboard, kind: str, config:
     freshness.learn_now()
     widget.refresh_from_db()
     assert widget.learnt == learnt
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("kind", "given", "known"), [("stat", None, 20), ("stat", 7, None), ("text", None, None)])
+def test_a_tile_is_late_by_what_its_source_says_from_the_beginning(board: Dashboard, kind: str, given: float | None, known: float) -> None:
+    function.register("of-the-beginning", int)
+    widget = save_widget(Widget(dashboard=board, slug="w", kind=kind, title="W", interval=given))
+    with jobs.collected():
+        save_source(Source(widget=widget, kind="function", config={"function": "of-the-beginning", "every": 20}))
+    widget.refresh_from_db()
+    assert widget.learnt == known
+    assert freshness.learn_now() == 0, "and there is nothing to correct"
 
 
 @pytest.mark.django_db

@@ -221,6 +221,7 @@ def test_a_shared_board_is_live_for_a_guest_and_dark_when_the_address_ends(
     expect(as_alice.get_by_role("button", name="Revoke")).to_have_count(0)
     post(demo, "widgets/harbour/ships", 13)
     expect(guest.locator(".w")).to_have_count(0)
+    expect(guest.locator("[data-live-chip]")).to_have_text("Closed")
     assert "13" not in guest.evaluate("window.values")  # dark before the first value that came after the end
     guest.context.close()
 

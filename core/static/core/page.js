@@ -4,6 +4,7 @@
      <span class="chip" data-live-chip>       Live, Offline, Paused: what the page's connection does */
 
 import "./bar.js";
+import "./failed.js";
 import "./flash.js";
 import "./pieces.js";
 import "./times.js";
@@ -26,7 +27,8 @@ function chipsSoon() {
 
 function chips() {
   const state = document.documentElement.dataset.liveState;
-  const [kind, text] = CHIPS[state] ?? ["late", "Offline"];
+  const closed = document.querySelector("main [data-refused]") && ["stale", "Closed"]; // what was open to somebody no longer is
+  const [kind, text] = closed || (CHIPS[state] ?? ["late", "Offline"]);
   for (const chip of document.querySelectorAll("[data-live-chip]")) {
     chip.className = `chip ${kind}`;
     if (chip.textContent !== text) chip.textContent = text;
@@ -69,4 +71,5 @@ document.addEventListener("htmx:after:swap", () => {
   if (document.querySelector("[data-live-chip]")) chipsSoon();
 });
 document.addEventListener("live:state", chipsSoon);
+document.addEventListener("live:refused", chipsSoon);
 countInTitle();
