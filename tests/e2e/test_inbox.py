@@ -354,6 +354,36 @@ def test_a_button_is_pressed_from_a_row_and_both_pages_see_what_it_did(demo: Dem
     assert page.url.endswith("/inbox/")
 
 
+def test_a_button_whose_request_failed_says_so_and_leaves_the_list_as_it_was(demo: Demo, new_page: NewPage) -> None:
+    page = new_page("bob", allowed=lambda text: any(word in text for word in ("503", "500", "ERR_FAILED", "Failed to fetch")))
+    clear(page)
+    tell(demo, "bob", "Still here", Priority="low")
+    expect(row(page, "Still here")).to_be_visible()
+    failed, everything = page.locator("#not-done"), page.get_by_role("button", name="Archive all")
+    busy = "<!doctype html><html><body><main><h1>Busy</h1></main></body></html>"
+
+    def says_so() -> None:
+        expect(failed).to_contain_text("That did not work.")
+        expect(row(page, "Still here")).to_be_visible()
+        failed.evaluate("toast => toast.remove()")
+
+    page.route("**/inbox/all/archived/**", lambda route: route.fulfill(status=503, content_type="text/html", body=busy))
+    everything.click()
+    says_so()
+    page.route("**/inbox/all/archived/**", lambda route: route.abort())
+    everything.click()
+    says_so()
+    page.route("**/archive/", lambda route: route.fulfill(status=500, content_type="text/html", body=busy))
+    row(page, "Still here").hover()
+    row(page, "Still here").get_by_role("button", name="Archive").click()
+    says_so()
+    # Her session has ended: no sign-in page inside the inbox.
+    page.unroute("**/inbox/all/archived/**")
+    page.context.clear_cookies(name=re.compile("^sessionid"))
+    everything.click()
+    says_so()
+
+
 def test_a_tab_of_a_category_shows_what_arrives_for_it_and_counts_what_is_unread(demo: Demo, new_page: NewPage) -> None:
     page = new_page("charlie")
     clear(page)
