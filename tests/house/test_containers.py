@@ -57,6 +57,7 @@ def test_every_service_has_a_limit_and_those_that_stay_are_asked_how_they_are(se
     for name, service in services.items():
         assert service["deploy"]["resources"]["limits"]["memory"], name
         assert ("healthcheck" in service) is (name != "migrate"), name
+        assert set(service["logging"]["options"]) == {"max-size", "max-file"}, name
         assert service["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
 
 
