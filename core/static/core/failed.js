@@ -1,8 +1,8 @@
 /* Says so when what somebody pressed did not reach the server or was refused. No page of an error, nor of signing in, is put into a region:
    <meta name="htmx-config"> in base.html names what is not swapped; 409 and 422 bring their own words. [data-press] says it itself. */
 
-const FAILED = `<hx-partial hx-target="#toasts" hx-swap="beforeend"><div class="toast" id="not-done" role="alert"><span></span>
-<div><strong>That did not work.</strong><p>Try it again, or reload the page.</p></div></div></hx-partial>`;
+const FAILED = `<hx-partial hx-target="#toasts" hx-swap="beforeend"><div class="toast grouped" id="not-done" role="alert">
+<div><strong>That did not work.</strong><p>Try it again, or reload the page.</p></div><button class="btn small" type="button" data-dismiss>Dismiss</button></div></hx-partial>`;
 const SAID = [409, 422];
 
 /** On a page of another project only the bell and the toasts are ours. */

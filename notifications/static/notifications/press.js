@@ -2,8 +2,8 @@
 
 import { say } from "../core/page.js";
 
-const FAILED = `<hx-partial hx-target="#toasts" hx-swap="beforeend"><div class="toast" id="not-pressed" role="alert"><span></span>
-<div><strong>That did not work.</strong><p>Try it again, or open the notification.</p></div></div></hx-partial>`;
+const FAILED = `<hx-partial hx-target="#toasts" hx-swap="beforeend"><div class="toast grouped" id="not-pressed" role="alert">
+<div><strong>That did not work.</strong><p>Try it again, or open the notification.</p></div><button class="btn small" type="button" data-dismiss>Dismiss</button></div></hx-partial>`;
 
 const pressed = (ctx) => (ctx.sourceElement?.matches?.("[data-press]") ? ctx.sourceElement.textContent.trim() : "");
 const failed = () => htmx.swap({ sourceElement: document.body, target: document.body, swap: "none", text: FAILED });
