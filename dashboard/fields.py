@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from django import forms
+from django.utils.html import escape
 
 from dashboard.widgets.base import Config
 
@@ -39,12 +40,14 @@ def _described(config: type[Config]) -> list[Any]:
 def _field(info: Any, choices: Sequence[tuple[str, str]] | None) -> forms.Field:
     """The form field for one setting."""
     usual = info.default_factory() if info.default is msgspec.NODEFAULT else info.default
+    said, type = _said(info.type)
     shown: dict[str, Any] = {
-        "label": _LABELS.get(info.name) or info.name.replace("_", " ").capitalize(),
+        "label": said.get("title") or _LABELS.get(info.name) or info.name.replace("_", " ").capitalize(),
+        "help_text": escape(said.get("description", "")),
         "initial": usual,
         "required": False,
     }
-    types = list(info.type.types) if isinstance(info.type, msgspec.inspect.UnionType) else [info.type]
+    types = list(type.types) if isinstance(type, msgspec.inspect.UnionType) else [type]
     if choices is not None:
         return forms.ChoiceField(choices=choices, **shown)
     match types[0]:
@@ -63,7 +66,14 @@ def _field(info: Any, choices: Sequence[tuple[str, str]] | None) -> forms.Field:
             longest: Any = most or 0
             area: Any = forms.Textarea(attrs={"rows": 8 if longest > 2000 else 3}) if longest > 1000 else forms.TextInput()
             return _usual(forms.CharField(max_length=most, widget=area, **shown))
-    return JsonField(label=shown["label"], initial=usual)
+    return JsonField(label=shown["label"], help_text=shown["help_text"], initial=usual)
+
+
+def _said(type: Any) -> tuple[dict[str, Any], Any]:
+    """What `Meta(title=..., description=...)` of a setting says, and its type without that."""
+    if isinstance(type, msgspec.inspect.Metadata):
+        return type.extra_json_schema or {}, type.type
+    return {}, type
 
 
 def _usual(field: forms.Field) -> forms.Field:

@@ -13,7 +13,7 @@ from dashboard.widgets.figures import part, shown
 class BarsConfig(Config, frozen=True):
     unit: Annotated[str, Meta(max_length=20)] = ""
     decimals: Annotated[int, Meta(ge=0, le=6)] | None = None
-    high: Annotated[float, Meta(gt=0)] = 100.0
+    high: Annotated[float, Meta(gt=0, title="A full bar is")] = 100.0
 
 
 class Bars(WidgetKind):

@@ -11,7 +11,7 @@ from dashboard.widgets.base import Config, Reading, WidgetKind
 
 
 class ClockConfig(Config, frozen=True):
-    zone: Annotated[str, Meta(max_length=60)] = ""  # as in Europe/Berlin; none: the reader's own
+    zone: Annotated[str, Meta(max_length=60, description="As in Europe/Berlin; empty: the reader's own.")] = ""
     seconds: bool = True
 
 

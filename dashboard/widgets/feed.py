@@ -14,7 +14,7 @@ MOST = 10  # their texts must fit into one event
 
 
 class FeedConfig(Config, frozen=True):
-    entries: Annotated[int, Meta(ge=1, le=MOST)] = 8
+    entries: Annotated[int, Meta(ge=1, le=MOST, description="How many are shown.")] = 8
 
 
 class Feed(WidgetKind):

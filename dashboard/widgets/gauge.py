@@ -17,10 +17,10 @@ ICONS = {"warn": "triangle-alert", "bad": "circle-alert"}
 class GaugeConfig(Config, frozen=True):
     unit: Annotated[str, Meta(max_length=20)] = "%"
     decimals: Annotated[int, Meta(ge=0, le=6)] | None = None
-    low: float = 0.0
-    high: float = 100.0
-    warn: float | None = None
-    bad: float | None = None
+    low: Annotated[float, Meta(title="Begins at")] = 0.0
+    high: Annotated[float, Meta(title="Ends at")] = 100.0
+    warn: Annotated[float | None, Meta(title="Warning from")] = None
+    bad: Annotated[float | None, Meta(title="Critical from")] = None
 
 
 class Gauge(WidgetKind):

@@ -10,7 +10,7 @@ from dashboard.widgets.figures import part, shown
 
 
 class ProgressConfig(Config, frozen=True):
-    total: Annotated[float, Meta(gt=0)] = 100.0
+    total: Annotated[float, Meta(gt=0, description="What is done at 100 %.")] = 100.0
     unit: Annotated[str, Meta(max_length=20)] = ""
 
 

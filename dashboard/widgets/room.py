@@ -12,7 +12,7 @@ from dashboard.widgets.base import Config, Reading, WidgetKind
 
 
 class RoomConfig(Config, frozen=True):
-    room: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_-]*\Z")] = "lobby"  # as in /rooms/lobby/
+    room: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_-]*\Z", description="As in /rooms/lobby/.")] = "lobby"
 
 
 class Room(WidgetKind):

@@ -13,10 +13,12 @@ from dashboard.widgets.figures import shown, signed, span, spark
 class StatConfig(Config, frozen=True):
     unit: Annotated[str, Meta(max_length=20)] = ""
     decimals: Annotated[int, Meta(ge=0, le=6)] | None = None
-    better: Literal["up", "down", "neither"] = "neither"  # so that red means worse
-    against: Annotated[int, Meta(ge=0, le=86_400)] = 600  # seconds; 0: no change is shown
-    color: Annotated[int, Meta(ge=1, le=6)] = 1
-    waiting: Annotated[str, Meta(max_length=120)] = ""  # what stands there until the first value comes; else the line that sends one
+    better: Annotated[Literal["up", "down", "neither"], Meta(description="Which way is green; the other is red.")] = "neither"
+    against: Annotated[int, Meta(ge=0, le=86_400, title="Compared with", description="The value so many seconds before; 0: none.")] = 600
+    color: Annotated[int, Meta(ge=1, le=6, description="Of its line, 1 to 6.")] = 1
+    waiting: Annotated[
+        str, Meta(max_length=120, title="Until a value comes", description="What stands there; empty: the line that sends one.")
+    ] = ""
 
 
 class Stat(WidgetKind):

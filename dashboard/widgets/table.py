@@ -19,9 +19,12 @@ Name = Annotated[str, Meta(min_length=1, max_length=40)]
 
 
 class TableConfig(Config, frozen=True):
-    columns: Annotated[list[Name], Meta(max_length=MOST)] = []  # which cells, in this order; none: one column with all of them
-    key: Annotated[str, Meta(max_length=40)] = "Row"
-    sort: Annotated[str, Meta(max_length=40)] = ""  # a column; "-" before it: the highest first
+    columns: Annotated[
+        list[Name],
+        Meta(max_length=MOST, description='Which cells, in this order, as in ["CPU", "State"]; none: all in one.'),
+    ] = []
+    key: Annotated[str, Meta(max_length=40, title="First column", description="What a row is called by.")] = "Row"
+    sort: Annotated[str, Meta(max_length=40, title="Sorted by", description='A column; "-" before it: the highest first.')] = ""
 
 
 class Table(WidgetKind):

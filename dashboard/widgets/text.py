@@ -14,7 +14,7 @@ Words = Annotated[str, Meta(max_length=MOST)]
 
 
 class TextConfig(Config, frozen=True):
-    text: Words = "**Text** is written in [Markdown](https://commonmark.org/help/)."
+    text: Annotated[Words, Meta(description="Markdown.")] = "**Text** is written in [Markdown](https://commonmark.org/help/)."
 
 
 class Text(WidgetKind):

@@ -21,13 +21,18 @@ class Threshold(Config, frozen=True):
 class TimeSeriesConfig(Config, frozen=True):
     unit: Annotated[str, Meta(max_length=20)] = ""
     decimals: Annotated[int, Meta(ge=0, le=6)] | None = None
-    range: Annotated[int, Meta(ge=60, le=2_592_000)] = 900  # seconds
-    min: float | None = None
-    max: float | None = None
-    area: bool = False
-    stacked: bool = False  # each line stands on the one before it
-    labels: dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=60)]] = {}
-    thresholds: Annotated[list[Threshold], Meta(max_length=6)] = []
+    range: Annotated[int, Meta(ge=60, le=2_592_000, description="Seconds shown at first.")] = 900
+    min: Annotated[float | None, Meta(title="Lowest", description="The scale reaches at least down to it.")] = None
+    max: Annotated[float | None, Meta(title="Highest", description="The scale reaches at least up to it.")] = None
+    area: Annotated[bool, Meta(title="Filled", description="The area below each line.")] = False
+    stacked: Annotated[bool, Meta(description="Each line stands on the one before it.")] = False
+    labels: Annotated[
+        dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=60)]],
+        Meta(title="Names of lines", description='In their order, as in {"cpu": "CPU", "mem": "Memory"}.'),
+    ] = {}
+    thresholds: Annotated[
+        list[Threshold], Meta(max_length=6, title="Limits", description='Dashed lines, as in [{"value": 80, "level": "warn"}]; or "bad".')
+    ] = []
 
 
 class TimeSeries(WidgetKind):

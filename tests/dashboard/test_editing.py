@@ -275,3 +275,13 @@ def test_the_board_offers_editing_only_to_those_who_may(stat: Widget, everybody:
         for name in ("editor", "viewer")
     }
     assert offered == {"editor": True, "viewer": False}
+
+
+def test_settings_are_named_and_explained_as_their_kind_says(board: Dashboard, owner: Any, signed_in: Callable[[Any], Client]) -> None:
+    browser = signed_in(owner)
+    chart = browser.get("/dashboards/ops/edit/new/", {"kind": "timeseries"}).context["form"]
+    assert (chart.fields["own_thresholds"].label, chart.fields["own_labels"].label) == ("Limits", "Names of lines")
+    text = browser.get("/dashboards/ops/edit/new/", {"kind": "timeseries"}).content.decode()
+    assert "as in [{&quot;value&quot;: 80, &quot;level&quot;: &quot;warn&quot;}]" in text
+    gauge = browser.get("/dashboards/ops/edit/new/", {"kind": "gauge"}).context["form"]
+    assert [gauge.fields[f"own_{name}"].label for name in ("unit", "warn", "bad")] == ["Unit", "Warning from", "Critical from"]
