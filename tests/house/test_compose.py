@@ -17,6 +17,7 @@ from core import errors
 from core.errors import Code, Problem
 from tests.support.certificates import certify
 from tests.support.compose import Stack, compose_up, load_balancer
+from tests.support.names import name_server
 from tests.support.servers import ROOT, Postgres, Valkey, Web, accepts, free_port, wait_until
 from tests.support.wire_client import SocketClient, socket_client
 
@@ -242,6 +243,28 @@ def test_the_log_of_the_proxy_holds_no_query_and_no_token(stack: Stack):
     wait_until(lambda: "/d/***" in log.read_text(), described="the request in nginx's log")
     assert "a-secret-link" not in log.read_text()
     assert "hunter2" not in log.read_text()
+
+
+def test_the_name_of_the_web_processes_is_asked_for_as_they_come_and_go(stack: Stack, tmp_path: Path):
+    """By a resolver, as in the network of the containers; elsewhere these tests have nginx deal out to an upstream."""
+    proxy = Stack(tmp_path, stack.database, stack.redis, webs=stack.webs)
+    ask = lambda: httpx.get(proxy.url + "/healthz").status_code  # noqa: E731
+    with name_server(["127.0.0.1"]) as names:
+        written = proxy.services["nginx"]["environment"]["WEB"]
+        assert written == "web:8000"
+        nginx = proxy.nginx(WEB=written.replace("8000", str(stack.webs[0].port)), RESOLVER=f"127.0.0.1:{names.port}")
+        nginx.start()
+        try:
+            wait_until(lambda: accepts(proxy.port), described="nginx", log=nginx.log)
+            assert ask() == 200
+            names.addresses = ["127.0.0.3", "127.0.0.1"]  # where nobody listens, and where somebody does
+            wait_until(lambda: ask() == 200 and len(names.asked) >= 4, described="the name to be asked for anew")
+            assert [ask() for _ in range(6)] == [200] * 6
+            names.addresses = ["127.0.0.3"]
+            wait_until(lambda: ask() == 503, described="nobody to be there")
+            assert set(names.asked) == {"web"}
+        finally:
+            nginx.stop()
 
 
 def test_where_no_web_process_answers_the_proxy_says_when_to_come_back(stack: Stack, tmp_path: Path):

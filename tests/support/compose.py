@@ -98,8 +98,8 @@ class Stack:
             return self.database
         return text.replace("redis://valkey:6379/0", self.redis).replace("0.0.0.0", "127.0.0.1")
 
-    def nginx(self) -> Process:
-        """Debian's nginx with our filled-in template."""
+    def nginx(self, **instead: str) -> Process:
+        """Debian's nginx with our filled-in template; `instead` of what it is filled in with here."""
         folder = self.folder / "nginx"
         (folder / "tls").mkdir(parents=True)
         stated = dict(self.services["nginx"]["environment"])
@@ -107,7 +107,7 @@ class Stack:
             "the template's variables, which this puts others in the place of"
         )
         here = {"LISTEN": f"127.0.0.1:{self.port}", "WEB": "web", "RESOLVER": "127.0.0.1"}
-        here |= {"STATIC": str(self.folder / "data" / "static"), "TLS": str(folder / "tls")}
+        here |= {"STATIC": str(self.folder / "data" / "static"), "TLS": str(folder / "tls"), **instead}
         site = _filled_in((ROOT / "scripts" / "nginx.conf.template").read_text(), here)
         # As with the image's resolver, which forgets from request to request who did not answer.
         servers = "".join(f"server 127.0.0.1:{web.port} max_fails=0; " for web in self.webs)
