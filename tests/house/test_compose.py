@@ -204,6 +204,16 @@ async def test_behind_a_balancer_that_ends_tls_pages_and_sockets_are_https(stack
             assert page.closed == 4403
 
 
+def test_a_line_of_the_proxys_log_names_all_hops_and_the_request(balanced: Balanced):
+    with balanced.browser("127.0.0.4") as browser:
+        request = browser.get("/accounts/login/").headers["x-request-id"]
+    log = balanced.folder / "nginx.log"
+    line = wait_until(
+        lambda: [one for one in log.read_text().splitlines() if one.endswith(f" {request}")], described="the request in the log"
+    )
+    assert line[0].startswith('"127.0.0.4, 127.0.0.1" GET /accounts/login/ 200 ')
+
+
 def test_behind_a_balancer_who_says_himself_where_he_is_gains_nothing(balanced: Balanced):
     forged = {
         "X-Forwarded-For": "203.0.113.9",
