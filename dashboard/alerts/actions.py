@@ -221,8 +221,10 @@ def _end(rule: AlertRule) -> None:
 def _judge_again(rule: AlertRule) -> None:
     """Have the newest value of each series judged, as if it came now."""
     if rule.enabled and not reading.standing_of(rule).judged:
+        # What is history has not come late: nobody would have judged it.
+        news = Sample.objects.filter(at__gt=values.microseconds(timezone.now()) - seeing.NEWS)
         for series in seeing.lines_of([rule])[rule.pk]:
-            newest = Sample.objects.filter(series=series).order_by("-at").values_list("pk", flat=True).first()
+            newest = news.filter(series=series).order_by("-at").values_list("pk", flat=True).first()
             if newest is not None:
                 AlertDue.objects.create(rule=rule, series=series, first=newest, last=newest)
     jobs.wake(JOB)

@@ -178,6 +178,13 @@ def test_what_comes_hours_late_is_judged_once_and_changes_nothing_that_stands(
     assert AlertRule.objects.values_list("late_breaches", "late_at").get() == (0, None), "by another limit they were something else"
 
 
+def test_what_stood_there_for_hours_has_not_come_late_for_a_new_rule(watch: Watch) -> None:
+    watch.sees((0, 95)).waits_until(9000)
+    watch.rule()
+    watch.settles()
+    assert AlertRule.objects.values_list("state", "late_breaches").get() == ("ok", 0)
+
+
 def test_only_rules_of_its_line_and_of_values_judge_what_comes_late(watch: Watch, bars: Widget) -> None:
     watch.widget = bars
     for name, more in (("w1", {"series": "w1"}), ("any", {}), ("other", {"series": "w2"}), ("silent", {"condition": "no_data"})):

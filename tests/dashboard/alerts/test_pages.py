@@ -66,12 +66,12 @@ def test_a_viewer_sees_how_it_stands_without_buttons(watch: Watch, bob: Any, sig
 def test_the_page_says_what_came_too_late_to_change_anything(watch: Watch, bob: Any, signed_in: SignedIn) -> None:
     watch.rule()
     watch.sees((0, 50))
-    assert "an hour late" not in signed_in(bob).get(HERE).content.decode()
+    assert "an hour after" not in signed_in(bob).get(HERE).content.decode()
     watch.sees((-9000, 95))
     text = " ".join(signed_in(bob).get(HERE).content.decode().split())
-    assert '1 value that came more than an hour late was above 90 jobs, the newest of <time datetime="2026-11-21T04:40:00.000Z"' in text
+    assert 'Judged more than an hour after its time: 1 value above 90 jobs, the newest of <time datetime="2026-11-21T04:40:00.000Z"' in text
     watch.sees((-8000, 95))
-    assert "2 values that came more than an hour late were above 90 jobs" in signed_in(bob).get(HERE).content.decode()
+    assert "Judged more than an hour after their time: 2 values above 90 jobs" in signed_in(bob).get(HERE).content.decode()
 
 
 def test_a_public_board_shows_its_alerts_to_guests(watch: Watch, board: Dashboard) -> None:
