@@ -175,6 +175,22 @@ def _all_taken(watched: Watched) -> bool:
     return waiting(watched) == 0
 
 
+@pytest.mark.redis
+def test_sentinels_and_servers_that_speak_tls_only_carry_the_layer_and_the_jobs(tmp_path: Path, wake: Callable[[str], None]) -> None:
+    """The same by `rediss+sentinel://`. Whose certificate nobody vouches for is not talked to, by none of the three."""
+    with start_watched_redis(tls=tmp_path) as watched:
+        site = Site(tmp_path, {"REDIS_URL": watched.url, **SETTINGS})
+        fill(site)
+        done = site.manage("doctor", "redis", "layer", "broker_of_jobs", check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        wake(watched.url)
+        with redis_addresses.read(watched.url).client() as client:
+            assert client.connection_pool.get_connection().port == watched.master().port
+            assert client.info("commandstats")["cmdstat_publish"]["calls"] > 0
+        untrusted = Site(tmp_path, {"REDIS_URL": watched.url.partition("?")[0], **SETTINGS})
+        assert untrusted.manage("doctor", "redis", "layer", "broker_of_jobs", check=False).returncode == 1
+
+
 @pytest.fixture
 def bouncer(postgres: Postgres) -> Iterator[Bouncer]:
     with start_bouncer(postgres) as up:
