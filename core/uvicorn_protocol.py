@@ -8,13 +8,12 @@ tests/core/delivery/test_writers.py.
 """
 
 import asyncio
-from os import write as os_write
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.server import ServerProtocol
 
-from core.delivery.writers import Gone, Writer
+from core.delivery.writers import Gone, Writer, no_file
 
 # What the base class's `send` does with a message, by name: another list is another way, which we do not know.
 _INSIDES = {"conn", "send_text", "data_to_send", "transport", "write", "close_sent", "disconnected", "handshake_complete"}
@@ -79,30 +78,12 @@ class QuietWebSockets(WebSocketsSansIOProtocol):
                 raise Gone
             behind(data)
 
-        def at_once(data: bytes) -> bool:
-            if waiting() or self.close_sent or is_closing():
-                return False
-            behind(data)
-            return True
+        own = _plain_socket(self.transport)
 
-        socket = _plain_socket(self.transport)
-        if socket is None:
-            return Writer(at_once, write)
-        file: int = socket
+        def file() -> int:
+            return -1 if waiting() or self.close_sent or is_closing() else own  # without uvloop's list of writers
 
-        def past_the_loop(data: bytes) -> bool:
-            if waiting() or self.close_sent or is_closing():
-                return False
-            # The kernel takes it without uvloop's list of writers. What it does not take waits as ever.
-            try:
-                taken = os_write(file, data)
-            except OSError:
-                taken = 0  # full, or lost: the transport finds out
-            if taken < len(data):
-                behind(data[taken:])
-            return True
-
-        return Writer(past_the_loop, write)
+        return Writer(no_file if own < 0 else file, behind, write)
 
 
 def _knows(protocol: Any) -> bool:
@@ -117,12 +98,11 @@ def _knows(protocol: Any) -> bool:
     )
 
 
-def _plain_socket(transport: Any) -> int | None:
-    """The file descriptor behind uvloop's transport of plain TCP; None for any other, whose bytes may not be those of the wire."""
+def _plain_socket(transport: Any) -> int:
+    """The file descriptor behind uvloop's transport of plain TCP; -1 for any other, whose bytes may not be those of the wire."""
     if (type(transport).__module__, type(transport).__name__) != ("uvloop.loop", "TCPTransport"):
-        return None
-    found: int = transport.get_extra_info("socket").fileno()
-    return found if found >= 0 else None
+        return -1
+    return int(transport.get_extra_info("socket").fileno())
 
 
 def _is_text(parts: list[Any]) -> bool:

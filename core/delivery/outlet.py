@@ -12,7 +12,7 @@ from typing import Any
 
 from core.delivery import wire
 from core.delivery.frame import Frame
-from core.delivery.writers import writer_of
+from core.delivery.writers import no_file, write_all, writer_of
 
 RESERVE = 16 * 1024  # bytes of the credit kept for answers, counts and signals, which are small and are not measured before
 
@@ -62,10 +62,6 @@ def _rest(coroutine: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, 
             return
 
 
-def _never(data: bytes) -> bool:
-    return False
-
-
 class Outlet:
     """Sends to one client while it has credit. Not for use from two threads."""
 
@@ -76,8 +72,8 @@ class Outlet:
         self._held = gauge_of(self._transport)
         self._shortcut = writer_of(_protocol_of(send))
         # For outlets that change nothing about how a frame is sent. While `is_clear`, bytes may go past everything else.
-        self.write_now = self._shortcut.now if self._shortcut is not None and type(self) is Outlet else _never
-        self.is_clear = self.write_now is not _never
+        self.file = self._shortcut.file if self._shortcut is not None and type(self) is Outlet else no_file
+        self.is_clear = self.file is not no_file
         self._suspended: asyncio.Task[None] | None = None
         self.failed = False
 
@@ -123,12 +119,19 @@ class Outlet:
 
     def offer(self, text: str, channel: str, epoch: str, end: int) -> bool:
         """Send a frame if there is room for it; False when there is none, and nothing was sent."""
-        if self.is_clear and type(text) is Frame and self.write_now(text.wire):
+        if self.is_clear and type(text) is Frame and (file := self.file()) >= 0:
+            for _, taken in write_all([file], text.wire):
+                self.write_behind(text.wire[taken:])
             return True
         if not self.has_room_for(text):
             return False
         self.send_frame(text, channel, epoch, end)
         return True
+
+    def write_behind(self, rest: bytes) -> None:
+        """What the kernel did not take of bytes that went to `file`."""
+        assert self._shortcut is not None
+        self._shortcut.behind(rest)
 
     def send_resync(self, text: str, channel: str, epoch: str, head: int) -> None:
         """Tell the client to start a channel again from a snapshot; it stands at `head` from here on."""
@@ -172,7 +175,7 @@ class Outlet:
             self._fail()
         finally:
             self._suspended = None
-            self.is_clear = not self.failed and self.write_now is not _never
+            self.is_clear = not self.failed and self.file is not no_file
 
     def _fail(self) -> None:
         self.failed, self.is_clear = True, False

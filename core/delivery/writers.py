@@ -5,23 +5,48 @@ again and logs. What is used of the insides is looked for first, and where it is
 tests/core/delivery/test_writers.py.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from os import write as os_write
 from typing import Any, NamedTuple
 
 
 class Writer(NamedTuple):
     """How whole WebSocket frames are written to one client.
 
-    now: hands over to the kernel if nothing waits before it; False, and nothing is done, when something does or the client is leaving.
-    write: hands over behind whatever waits. Raises Gone, or what the server raises.
+    file: its socket, if bytes may go to the kernel past the server: nothing waits before them and the client is not leaving. Else -1.
+    Good until anything else happens: the number may be somebody else's after the next turn of the loop.
+    behind: hands over behind whatever waits what the kernel did not take of such bytes.
+    write: hands over a frame behind whatever waits. Raises Gone, or what the server raises.
     """
 
-    now: Callable[[bytes], bool]
+    file: Callable[[], int]
+    behind: Callable[[bytes], None]
     write: Callable[[bytes], None]
 
 
 class Gone(ConnectionError):
     """The client went away, or is being closed; its disconnect message follows."""
+
+
+def no_file() -> int:
+    """Of a client whose bytes always go through the server."""
+    return -1
+
+
+def write_all(files: Sequence[int], data: bytes) -> list[tuple[int, int]]:
+    """Write the same bytes to each of these sockets: (place, bytes taken) of those whose kernel did not take all.
+
+    In a loop of its own, because the kernel's part and Python's keep throwing each other out of the processor's caches: a microsecond.
+    """
+    whole, left = len(data), []
+    for place, file in enumerate(files):
+        try:
+            taken = os_write(file, data)
+        except OSError:
+            taken = 0  # full, or lost: its server finds out
+        if taken < whole:
+            left.append((place, taken))
+    return left
 
 
 def writer_of(protocol: Any) -> Writer | None:
@@ -34,7 +59,7 @@ def writer_of(protocol: Any) -> Writer | None:
 
 
 _AUTOBAHN = ("STATE_OPEN", "send_queue", "sendCloseFrame", "sendPreparedMessage", "_perMessageCompress")
-_TWISTED = ("dataBuffer", "offset", "_tempDataLen", "writeSomeData", "disconnecting", "connected")
+_TWISTED = ("dataBuffer", "offset", "_tempDataLen", "fileno", "disconnecting", "connected")
 
 
 def _autobahn_writer(protocol: Any) -> Writer | None:
@@ -43,24 +68,17 @@ def _autobahn_writer(protocol: Any) -> Writer | None:
         return None
     if protocol._perMessageCompress is not None:
         return None
-    behind, write_some, open_state = transport.write, transport.writeSomeData, protocol.STATE_OPEN
+    open_state, own = protocol.STATE_OPEN, transport.fileno()
 
-    def now(data: bytes) -> bool:
+    def file() -> int:
         if protocol.state != open_state or transport.disconnecting or not transport.connected:
-            return False
-        if protocol.send_queue or transport.dataBuffer or transport._tempDataLen:
-            return False
-        # The kernel takes it without two turns of the reactor's poll. What it does not take waits as ever.
-        taken = write_some(data)
-        if type(taken) is not int:
-            taken = 0  # the connection is lost: the ordinary way finds out
-        if taken < len(data):
-            behind(data[taken:])
-        return True
+            return -1
+        # Without two turns of the reactor's poll.
+        return -1 if protocol.send_queue or transport.dataBuffer or transport._tempDataLen else own
 
     def write(data: bytes) -> None:
         if protocol.state != open_state:
             raise Gone
         protocol.sendData(data)
 
-    return Writer(now, write)
+    return Writer(file, transport.write, write)

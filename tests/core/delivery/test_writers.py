@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from websockets.server import ServerProtocol
 from core import uvicorn_protocol
 from core.delivery.frame import Frame
 from core.delivery.outlet import Outlet
-from core.delivery.writers import Gone, writer_of
+from core.delivery.writers import Gone, no_file, write_all, writer_of
 from tests.core.delivery.test_processes import publisher
 from tests.support.servers import make_site
 from tests.support.wire_client import socket_client
@@ -36,6 +38,7 @@ class Transport:
     def __init__(self) -> None:
         self.written: list[bytes] = []
         self.closing = False
+        self.waiting = 0
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
@@ -44,7 +47,29 @@ class Transport:
         return self.closing
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.waiting
+
+
+class TCPTransport(Transport):
+    """As uvloop's, over a real socket."""
+
+    __module__ = "uvloop.loop"
+
+    def __init__(self, own: socket.socket) -> None:
+        super().__init__()
+        self.own = own
+
+    def get_extra_info(self, name: str) -> socket.socket:
+        assert name == "socket"
+        return self.own
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with ours, theirs:
+        yield ours, theirs
 
 
 def uvicorns(**different: Any) -> Any:
@@ -58,32 +83,56 @@ def uvicorns(**different: Any) -> Any:
     return protocol
 
 
-def test_a_built_frame_goes_straight_to_uvicorns_transport() -> None:
+def test_built_frames_go_to_the_kernel_past_uvloop_and_behind_what_waits(ends: tuple[socket.socket, socket.socket]) -> None:
+    protocol = uvicorns(transport=TCPTransport(ends[0]))
+    writer = writer_of(protocol)
+    assert writer is not None and writer.file() == ends[0].fileno()
+    assert write_all([writer.file()], Frame("hello").wire) == [] and ends[1].recv(100) == b"\x81\x05hello"
+    protocol.transport.waiting = 1
+    assert writer.file() == -1
+    writer.write(Frame("again").wire)
+    assert protocol.transport.written == [b"\x81\x05again"]
+
+
+def test_what_a_kernel_does_not_take_is_named_and_keeps_nobody_else_waiting(ends: tuple[socket.socket, socket.socket]) -> None:
+    closed, (own, theirs) = socket.socketpair(), ends
+    closed[1].close()
+    data = b"x" * 50_000
+    with closed[0]:
+        left: list[tuple[int, int]] = []
+        taken = 0
+        while not left:
+            left = write_all([own.fileno()], data)
+            taken += left[0][1] if left else len(data)
+        assert theirs.recv(taken + 1, socket.MSG_WAITALL | socket.MSG_DONTWAIT) == b"x" * taken and left[0][0] == 0
+        assert write_all([closed[0].fileno(), own.fileno()], b"y") == [(0, 0)] and theirs.recv(2) == b"y"
+
+
+def test_a_transport_that_is_not_plain_tcp_is_written_to_by_its_own_way() -> None:
     protocol = uvicorns()
     writer = writer_of(protocol)
-    assert writer is not None
-    assert writer.now(Frame("hello").wire)
-    writer.write(Frame("again").wire)
-    assert protocol.transport.written == [b"\x81\x05hello", b"\x81\x05again"]
+    assert writer is not None and writer.file is no_file
+    writer.write(b"y")
+    assert protocol.transport.written == [b"y"]
 
 
 def test_nothing_goes_past_what_waits() -> None:
     protocol = uvicorns()
-    protocol.transport.get_write_buffer_size = lambda: 1
+    protocol.transport.waiting = 1
     writer = writer_of(protocol)
     assert writer is not None
-    assert not writer.now(b"x") and protocol.transport.written == []
+    assert writer.file() == -1 and protocol.transport.written == []
     writer.write(b"y")
     assert protocol.transport.written == [b"y"]
 
 
 @pytest.mark.parametrize("how", ["we close", "it is lost"])
-def test_a_client_that_is_leaving_is_written_nothing(how: str) -> None:
-    protocol = uvicorns(close_sent=how == "we close")
+def test_a_client_that_is_leaving_is_written_nothing(how: str, ends: tuple[socket.socket, socket.socket]) -> None:
+    protocol = uvicorns(close_sent=how == "we close", transport=TCPTransport(ends[0]))
     protocol.transport.closing = how == "it is lost"
     writer = writer_of(protocol)
     assert writer is not None
-    assert not writer.now(b"x")
+    assert writer.file() == -1
     with pytest.raises(Gone):
         writer.write(b"x")
     assert protocol.transport.written == []
