@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 import pytest
+from celery import Celery
 
 from notifications.deliveries import sending
 from tests.support import servers
@@ -63,10 +64,6 @@ from django.utils import timezone
 from notifications.models import Delivery
 Delivery.objects.filter(state="leased").update(due_at=timezone.now())
 """
-WAKE = """
-from core import jobs
-jobs.wake("deliveries_webhook")
-"""
 
 
 def site_for(new_site: NewSite, port: int, *, database: str = "sqlite", redis: bool = False) -> servers.Site:
@@ -100,7 +97,8 @@ def test_a_worker_killed_at_work_loses_nothing_and_says_twice_only_what_was_on_i
     people = sending.AT_ONCE + 4
     with receiver(Answer(raw=hangs)) as hook:
         site = site_for(new_site, hook.port, redis=True)
-        site.manage("shell", "-c", PEOPLE.format(people=people, url=hook.url) + WAKE)
+        site.manage("shell", "-c", PEOPLE.format(people=people, url=hook.url))
+        ask_for_work(site)
         with site.worker() as worker:
             hook.wait_for(sending.THREADS)
             worker.kill()
@@ -109,7 +107,8 @@ def test_a_worker_killed_at_work_loses_nothing_and_says_twice_only_what_was_on_i
         assert len(on_their_way) == len(hook.requests) == sending.THREADS
         assert states(site) == {"leased": sending.AT_ONCE, "due": 4}
         hook.answers = [Answer()]
-        site.manage("shell", "-c", LEASES_END + WAKE)
+        site.manage("shell", "-c", LEASES_END)
+        ask_for_work(site)
         with site.worker():
             received = hook.wait_for(people + sending.THREADS)
             wait_until(lambda: states(site) == {"done": people}, described="every one to be noted")
@@ -117,6 +116,11 @@ def test_a_worker_killed_at_work_loses_nothing_and_says_twice_only_what_was_on_i
         assert times == {f"/u{n}": 2 if f"/u{n}" in on_their_way else 1 for n in range(people)}
         # Whoever got it twice can tell: the same id, the same words.
         assert len({(one.path, one.headers["webhook-id"], one.body) for one in received}) == people
+
+
+def ask_for_work(site: servers.Site) -> None:
+    """What `jobs.wake` sends, kept however long a worker takes to start."""
+    Celery(broker=site.environment["REDIS_URL"], set_as_current=False).send_task("workers.tasks.deliveries_webhook", queue="delivery")
 
 
 def states(site: servers.Site) -> dict[str, int]:
@@ -130,8 +134,9 @@ def test_a_celery_worker_brings_what_is_urgent_at_once(new_site: NewSite) -> Non
     with receiver() as hook:
         site = site_for(new_site, hook.port, redis=True)
         site.manage("shell", "-c", PEOPLE.format(people=1, url=hook.url))
+        ask_for_work(site)
         with site.worker():
+            hook.wait_for(1)  # what waited since before there was a worker: now there is one
             site.manage("notify", "user:u0", "Urgent", "--priority", "high")
-            # The one that waited in the table since before there was a worker comes with it: one job looks at all that is due.
             bodies = b"".join(received.body for received in hook.wait_for(2))
         assert b"Hello" in bodies and b"Urgent" in bodies
