@@ -25,6 +25,7 @@ from core import health
 from core.delivery import broker, service
 
 PATIENCE = 5.0  # seconds for any answer
+ROLL_CALL = 7.0  # seconds for all web processes to answer: one may be giving the layer a rest (broker.REST)
 NUMBERED_WITHIN = 5.0  # seconds that a committed event may wait for its offset: the relay looks twice a second
 CLOCK = 2.0  # seconds that this machine's clock and the database's may differ
 
@@ -149,7 +150,7 @@ def layer() -> str:
             "No message came back through the channel layer.", "Look whether REDIS_URL answers and lets this user publish and subscribe."
         )
     there = health.web_processes()
-    heard = async_to_sync(broker.roll_call)(there, PATIENCE) if there else set()
+    heard = async_to_sync(broker.roll_call)(there, ROLL_CALL) if there else set()
     if deaf := sorted(there[process] for process in there.keys() - heard):
         raise Ill(
             f"{len(deaf)} of {len(there)} web processes do not answer through the channel layer of this shell: {', '.join(deaf)}.",

@@ -209,14 +209,25 @@ async def roll_call(wanted: Collection[str], patience: float) -> set[str]:
     """Ask every hub through the layer who is there: which of the wanted ones answered, in time. For a shell."""
     layer, heard = get_channel_layer(), set[str]()
     group = f"{ROLL_CALL}.{os.getpid()}"
+    calling: asyncio.Task[None] | None = None
     with contextlib.suppress(Exception):  # as above; whoever answered until then did
         async with asyncio.timeout(patience):
             name = await layer.new_channel()
             await layer.group_add(group, name)
-            await layer.group_send(HUB_GROUP, wire.hello(group))
+            calling = asyncio.create_task(_call(group))
             while not heard >= set(wanted):
                 heard.add(str((await layer.receive(name))["process"]))
+    if calling is not None:
+        calling.cancel()
+        await asyncio.wait({calling})
     return heard & set(wanted)
+
+
+async def _call(group: str) -> None:
+    """Ask again and again: a question or an answer may be lost, and a process that gives the layer a rest answers after it."""
+    while True:
+        await get_channel_layer().group_send(HUB_GROUP, wire.hello(group))
+        await asyncio.sleep(1)
 
 
 def _message(batch: Batch) -> tuple[str, dict[str, Any]]:

@@ -31,14 +31,14 @@ def findings(site: Site, *probes: str, **environment: str) -> dict[str, dict[str
 
 @pytest.mark.valkey
 def test_of_a_running_site_everything_is_fine_but_what_does_not_run(new_site: NewSite):
-    site = new_site(redis=True)
+    site = new_site(redis=True, SECRET_KEY="k" * 50)
     with site.web() as web:
-        found = findings(site, BASE_URL=web.url, SECRET_KEY="k" * 50)
+        found = findings(site, BASE_URL=web.url)
         assert found["layer"]["text"].endswith("; 1 web process answered.")
         with start_valkey() as other:
             deaf = findings(site, "redis", "layer", REDIS_URL=other.url)
         assert (deaf["redis"]["fine"], deaf["layer"]["fine"]) == (True, False)
-        assert "1 of 1 web processes do not answer" in deaf["layer"]["text"] and f"-{web.pid}" in deaf["layer"]["text"]
+        assert "1 of 1 web processes do not answer" in deaf["layer"]["text"]
         assert "same REDIS_URL" in deaf["layer"]["mend"]
         # What this web process then has to complain of about a proxy.
         assert httpx.get(web.url + "/healthz", headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 200
