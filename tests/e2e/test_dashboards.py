@@ -17,14 +17,17 @@ for order, (slug, kind, title) in enumerate([("ships", "stat", "Ships"), ("tide"
     columns = 6 if slug == "tide" else 4
     save_widget(Widget(dashboard=board, slug=slug, kind=kind, title=title, order=order, columns=columns, rows=3, interval=60))
 """
-REMOVE = "from dashboard.models import Dashboard; Dashboard.objects.filter(slug='harbour').delete()"
+REMOVE = "from dashboard.models import Dashboard; Dashboard.objects.filter(slug__in=['harbour', 'port']).delete()"
 CHANGE = """
-from dashboard.actions import remove_widget, save_widget
+from dashboard.actions import remove_widget, save_dashboard, save_widget
 from dashboard.models import Widget
 ships = Widget.objects.get(dashboard__slug="harbour", slug="ships")
 ships.config = {"unit": "boats"}
 save_widget(ships)
 remove_widget(Widget.objects.get(dashboard__slug="harbour", slug="log"))
+board = ships.dashboard
+board.slug = "port"
+save_dashboard(board)
 """
 BOARD = "/dashboards/harbour/"
 
@@ -84,6 +87,12 @@ def test_new_settings_and_a_removed_widget_reach_open_pages(demo: Demo, harbour:
     harbour(CHANGE)
     expect(tile(as_alice, "Ships").locator(".value")).to_have_text("12boats")
     expect(tile(as_alice, "Log")).to_have_count(0)
+    # The board has another address now, and the page that is open goes on, its chart too.
+    post(demo, "widgets/port/tide", [{"value": number, "series": "quay"} for number in range(30)])
+    expect(tile(as_alice, "Tide").locator("canvas")).to_be_visible()
+    post(demo, "widgets/port/ships", 13)
+    expect(tile(as_alice, "Ships").locator(".value")).to_have_text("13boats")
+    expect(tile(as_alice, "Ships").get_by_role("link", name="Ships")).to_have_attribute("href", "/dashboards/port/ships/table/")
 
 
 def test_a_late_value_moves_the_line_and_not_the_number(demo: Demo, harbour: object, as_alice: Page) -> None:
