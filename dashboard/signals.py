@@ -9,7 +9,7 @@ from django.db.models.signals import post_delete, post_save, pre_delete
 
 from dashboard.actions import post_feed, recheck_readers
 from dashboard.alerts.actions import rule_goes
-from dashboard.models import AlertRule, Dashboard, Role, Widget
+from dashboard.models import AlertRule, Dashboard, Role, ShareLink, Widget
 
 FEED = "this-machine/events"
 
@@ -22,12 +22,20 @@ def connect() -> None:
     # Roles are edited in many places, also by deleting a person or a group.
     post_save.connect(_role_changed, sender=Role, dispatch_uid="signalbox-role-saved")
     post_delete.connect(_role_changed, sender=Role, dispatch_uid="signalbox-role-deleted")
+    # Revoked, cut short or deleted by hand in the admin, too: whoever watches by it is asked again at once.
+    post_save.connect(_link_changed, sender=ShareLink, dispatch_uid="signalbox-link-saved")
+    post_delete.connect(_link_changed, sender=ShareLink, dispatch_uid="signalbox-link-deleted")
     post_delete.connect(_dashboard_deleted, sender=Dashboard, dispatch_uid="signalbox-dashboard-deleted")
     pre_delete.connect(_rule_goes, sender=AlertRule, dispatch_uid="signalbox-rule-goes")
 
 
 def _role_changed(sender: Any, instance: Role, raw: bool = False, **kwargs: Any) -> None:
     if not raw:
+        recheck_readers(instance.dashboard_id)
+
+
+def _link_changed(sender: Any, instance: ShareLink, created: bool = False, raw: bool = False, **kwargs: Any) -> None:
+    if not (raw or created):
         recheck_readers(instance.dashboard_id)
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
@@ -99,10 +100,26 @@ def test_only_the_link_s_own_share_reads_only_its_own_board(board: Dashboard, ow
     assert KIND.readable([right, wrong], keys) == {(right, str(board.pk))}
 
 
+def _end(link: ShareLink, how: str) -> None:
+    """On the page of the board, or by somebody of the staff in the admin."""
+    if how == "revoked":
+        return revoke_link(link, now=timezone.now())
+    browser, page = Client(), f"/admin/signalbox_dashboard/sharelink/{link.pk}"
+    browser.force_login(get_user_model().objects.create_superuser("root"))
+    if how == "deleted in the admin":
+        answer = browser.post(f"{page}/delete/", {"post": "yes"})
+    else:
+        ended = {"revoked_at_0": "2026-01-01", "revoked_at_1": "00:00", "dashboard": link.dashboard_id, "created_by": link.created_by_id}
+        answer = browser.post(f"{page}/change/", ended)
+    assert answer.status_code == 302
+    assert not ShareLink.objects.filter(pk=link.pk, revoked_at=None).exists()
+
+
+@pytest.mark.parametrize("how", ["revoked", "revoked in the admin", "deleted in the admin"])
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("running_hub")
 async def test_a_shared_board_is_live_and_goes_dark_by_the_word_of_its_end_before_anything_later(
-    board: Dashboard, stat: Widget, owner: Any, link: tuple[ShareLink, str], monkeypatch: pytest.MonkeyPatch
+    board: Dashboard, stat: Widget, owner: Any, link: tuple[ShareLink, str], monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     # No poll repairs anything here, and everybody's rights are looked at again in 48 s at the earliest: what is left is told at once.
     monkeypatch.setattr(Reading, "poll", _nothing)
@@ -114,7 +131,7 @@ async def test_a_shared_board_is_live_and_goes_dark_by_the_word_of_its_end_befor
         assert reply["at"][board.channel]["recovered"]
         await on_executor(record, "ops/queue", 42)
         await guest.until(lambda me: f"w-{stat.pk}-" in me.texts(board.channel), described="the value")
-        await on_executor(revoke_link, link[0], now=timezone.now())
+        await on_executor(_end, link[0], how)
         await guest.until(lambda me: any(f.get("signal") == "resync" for f in me.frames), described="the end")
         shown = len(guest.frames)
         await on_executor(record, "ops/queue", 43)
