@@ -28,7 +28,7 @@ TIMEOUT = 0.1  # seconds for one message
 PROBE_TIMEOUT = 1.0  # the first message makes the connection
 REST = 5.0  # seconds that a failing layer is left alone
 MANY = 32  # channels in one pass above which only their heads are sent
-LARGE = 256 * 1024  # bytes of a layer message
+LARGE = 128 * 1024  # characters of data in a layer message
 ROLL_CALL = "doctor"
 HUB_GROUP = "hub"  # every hub is in it
 
@@ -232,11 +232,9 @@ async def _call(group: str) -> None:
 
 def _message(batch: Batch) -> tuple[str, dict[str, Any]]:
     group = ChannelName.parse(batch.channel).group
-    message = wire.batch(batch.channel, batch.span, batch.events)
-    # A payload is at most 16 KiB: few events cannot make a large message.
-    if len(batch.events) > 12 and len(wire.dump(message)) > LARGE:
+    if sum(len(row.data) for row in batch.rows) > LARGE:
         return group, wire.heads([(batch.channel, batch.span.end)], batch.span.epoch)
-    return group, message
+    return group, wire.batch(batch.channel, batch.span, batch.events)
 
 
 broker = Broker()

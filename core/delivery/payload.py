@@ -24,13 +24,25 @@ def is_clean(text: str) -> bool:
 
 def normalised(data: Mapping[str, Any], *, limit: int) -> dict[str, Any]:
     """Return the payload with its text in NFC. Raises BadPayload: not JSON, not finite, too deep, or over `limit` bytes of JSON."""
+    clean, _ = _checked(data, limit)
+    return clean
+
+
+def written(data: Mapping[str, Any], *, limit: int) -> str:
+    """The same payload as compact JSON. Raises BadPayload."""
+    _, text = _checked(data, limit)
+    return text
+
+
+def _checked(data: Mapping[str, Any], limit: int) -> tuple[dict[str, Any], str]:
     if not isinstance(data, Mapping):
         raise BadPayload("A payload is a JSON object.")
     clean: dict[str, Any] = _normal(data, 0)
-    size = len(wire.dump(clean).encode())
+    text = wire.dump(clean)
+    size = len(text) if text.isascii() else len(text.encode())
     if limit and size > limit:
         raise BadPayload(f"A payload is at most {limit} bytes of JSON; this one has {size}.")
-    return clean
+    return clean, text
 
 
 def _normal(value: Any, depth: int) -> Any:

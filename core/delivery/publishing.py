@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connections, router, transaction
 from django.db.models import Case, Value, When
 
-from core.delivery import failpoints, payload, statements, wire
+from core.delivery import failpoints, payload, statements
 from core.delivery.channel import BadChannel, ChannelName, EventType, Keeps, registry
 from core.delivery.statements import NewRow
 from core.models import Event
@@ -85,16 +85,16 @@ def _checked(channel: str, type: str) -> tuple[ChannelName, EventType]:
 
 
 def _row(event: NewEvent, written: dict[int, str]) -> NewRow:
-    name, type = _checked(event.channel, event.type)
+    _, type = _checked(event.channel, event.type)
     if type.ephemeral:
         raise Unpublishable(f"{event.type} events are not stored: use broadcast_unstored().")
     if len(event.key) > 128 or not payload.is_clean(event.key):
         raise Unpublishable("A key is at most 128 characters, without NUL or lone surrogates.")
     if id(event.data) not in written:
-        written[id(event.data)] = wire.dump(payload.normalised(event.data, limit=settings.MAX_PAYLOAD))
-    state = registry.of(name).keeps is Keeps.STATE
+        written[id(event.data)] = payload.written(event.data, limit=settings.MAX_PAYLOAD)
+    slot = type.slot if registry.known(event.channel).keeps is Keeps.STATE else ""
     major, minor = event.version or (None, 0)
-    return NewRow(str(name), event.type, type.slot if state else "", event.key, major, minor, written[id(event.data)])
+    return NewRow(event.channel, event.type, slot, event.key, major, minor, written[id(event.data)])
 
 
 def _redact(alias: str, rows: Iterable[tuple[int, NewRow]], events: Iterable[NewEvent]) -> None:

@@ -36,7 +36,7 @@ class Relay:
         except DatabaseError as error:
             logger.debug("relay comes back: %s", error)
             return []
-        figures.relay_rescues.inc(sum(len(batch.events) for batch in outcome.batches))
+        figures.relay_rescues.inc(sum(len(batch.rows) for batch in outcome.batches))
         broker.broadcast(outcome.batches)
         return outcome.batches
 

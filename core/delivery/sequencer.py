@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from django.db import DatabaseError, InternalError, OperationalError, connections, router, transaction
 
@@ -28,13 +29,17 @@ CHANNELS = 500  # channels that one pass locks
 LOCK_MS = 50
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Batch:
-    """One channel's newly numbered events."""
+    """One channel's newly numbered events: the rows, and as they travel once somebody wants that."""
 
     channel: str
     span: Range
-    events: tuple[Travelling, ...]
+    rows: Sequence[Waiting]
+
+    @cached_property
+    def events(self) -> tuple[Travelling, ...]:
+        return tuple(history.as_event(row) for row in self.rows)
 
 
 @dataclass(slots=True)
@@ -122,7 +127,7 @@ def sequence(channels: Collection[str], *, of: Collection[int] = (), skip_locked
         # In a transaction of its own: an uncommitted new row would be a lock out of the sorted order.
         Channel.objects.using(alias).bulk_create([Channel(name=name) for name in missing.names], ignore_conflicts=True)
         outcome = _pass(alias, names, of, skip_locked=skip_locked)
-    figures.sequenced.inc(sum(len(batch.events) for batch in outcome.batches))
+    figures.sequenced.inc(sum(len(batch.rows) for batch in outcome.batches))
     return outcome
 
 
@@ -215,14 +220,14 @@ def _number_locked(due: Mapping[str, Locked], life: str, waiting: Sequence[Waiti
             offsets.append((row.pk, row.offset))
         if kept:
             span = Range(life, start, channel.head)
-            batches.append(Batch(name, span, tuple(history.as_event(row) for row in kept)))
+            batches.append(Batch(name, span, kept))
     failpoints.hit("in_sequencer")
     told = [name for name in of_channel if type(registry.known(name)).numbered is not Kind.numbered]
     heads = {name: due[name].head for name in of_channel}
     statements.number(offsets, losers, heads, commits=not told, using=router.db_for_write(Event))
-    numbered = {batch.channel: batch.events for batch in batches}
+    numbered = {batch.channel: batch for batch in batches}
     for name in told:
-        _tell_kind(name, numbered.get(name, ()), dropped[name])
+        _tell_kind(name, numbered[name].events if name in numbered else (), dropped[name])
     outcome.batches += batches
 
 

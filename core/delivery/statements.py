@@ -17,6 +17,8 @@ from core.models import Channel, Epoch, Event
 _COLUMNS = {"channel": "text", "type": "text", "slot": "text", "key": "text", "major": "bigint", "minor": "bigint", "data": "text"}
 _EVENT, _CHANNEL, _EPOCH = (f'"{model._meta.db_table}"' for model in (Event, Channel, Epoch))
 
+COPIED = 200  # rows from which Postgres' COPY costs less: half of an INSERT's time with ten thousand
+
 Statement = tuple[str, Sequence[Any]]
 _LIFE: Statement = (f"SELECT value FROM {_EPOCH} ORDER BY id LIMIT 1", ())
 
@@ -80,6 +82,8 @@ class Held(NamedTuple):
 def insert_events(rows: Sequence[NewRow], *, using: str) -> list[int]:
     """Insert events in one statement, all or none, and return their ids, which rise in the order of the rows."""
     connection = connections[using]
+    if connection.vendor == "postgresql" and len(rows) >= COPIED:
+        return _copy_events(rows, connection)
     names = ", ".join(f'"{name}"' for name in _COLUMNS)
     # One JSON text: ten thousand placeholders cost more than the rows, and psycopg writes arrays in Python.
     if connection.vendor == "postgresql":
@@ -92,6 +96,17 @@ def insert_events(rows: Sequence[NewRow], *, using: str) -> list[int]:
         given = wire.dump([(row.channel, row.type, row.slot, row.key, row.major, row.minor, row.data) for row in rows])
         cursor.execute(f"INSERT INTO {_EVENT} ({names}) SELECT {columns} FROM {source} RETURNING id", [given])
         return [id for (id,) in cursor.fetchall()]
+
+
+def _copy_events(rows: Sequence[NewRow], connection: Any) -> list[int]:
+    columns = ", ".join(f'"{name}"' for name in ("id", *_COLUMNS))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [_EVENT, len(rows)])
+        ids = [id for (id,) in cursor.fetchall()]
+        with cursor.copy(f"COPY {_EVENT} ({columns}) FROM STDIN") as copy:
+            for id, row in zip(ids, rows, strict=True):
+                copy.write_row((id, row.channel, row.type, row.slot, row.key, row.major, row.minor, row.data))
+    return ids
 
 
 def lock(names: Sequence[str], *, of: Collection[int] = (), skip_locked: bool, patience_ms: int, limit: int, using: str) -> Held:

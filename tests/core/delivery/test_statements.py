@@ -9,7 +9,9 @@ from tests.support.servers import Postgres, make_site
 pytestmark = pytest.mark.postgres
 
 
-def test_a_publish_and_its_numbering_are_three_round_trips_and_no_transaction_is_left_open(postgres: Postgres, tmp_path: Path) -> None:
+def test_a_publish_is_three_round_trips_many_are_copied_as_they_are_and_no_transaction_is_left_open(
+    postgres: Postgres, tmp_path: Path
+) -> None:
     site = make_site(tmp_path, database=postgres.new_database(), DJANGO_SETTINGS_MODULE="tests.support.settings")
     assert site.manage("shell", "-v0", "-c", _SCRIPT).stdout.split("\n")[:-1] == [
         "3 round trips, IDLE",
@@ -18,6 +20,8 @@ def test_a_publish_and_its_numbering_are_three_round_trips_and_no_transaction_is
         "afterwards: 4",
         "inside a transaction: 5, INTRANS",
         "rolled back: 4",
+        "copied: as they were, in their order",
+        "rolled back: 254",
     ]
 
 
@@ -25,8 +29,8 @@ _SCRIPT = """
 from django.db import connection, transaction
 from psycopg import Connection
 
-from core.delivery import failpoints, sequencer
-from core.delivery.publishing import publish
+from core.delivery import failpoints, sequencer, wire
+from core.delivery.publishing import NewEvent, publish, publish_many
 from core.models import Event
 
 def numbered():
@@ -80,4 +84,19 @@ try:
 except KeyError:
     pass
 print("rolled back:", numbered())
+
+texts = [f"{n}\\t\\n\\r\\\\N \\\\. {chr(0x1F642)} \\u00e9 " for n in range(250)]
+ids = publish_many([NewEvent("testlog:a", "line", {"text": text}, key="\\t" if n % 2 else "") for n, text in enumerate(texts)])
+rows = list(Event.objects.filter(id__in=ids).order_by("offset").values_list("id", "data", "key", "major", "minor"))
+same = [id for id, *_ in rows] == ids == sorted(ids) and [wire.load(data)["text"] for _, data, *_ in rows] == texts
+same = same and [(key, major, minor) for *_, key, major, minor in rows] == [("\\t" if n % 2 else "", None, 0) for n in range(250)]
+print("copied:", "as they were, in their order" if same else rows[:3])
+
+try:
+    with transaction.atomic():
+        publish_many([NewEvent("testlog:a", "line", {"text": "never was"}) for _ in range(250)])
+        raise KeyError
+except KeyError:
+    pass
+print("rolled back:", Event.objects.count())
 """
