@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import picows
 import uvloop
 
 SILENCE = 8.0  # seconds after which nothing more is waited for
 SAMPLE = 7  # every so many marks the latency is kept
+MARK = 32  # characters of a mark
 
 
 class Tally:
@@ -47,23 +49,36 @@ class Listener(picows.WSListener):
         at = payload.find(b"@@")
         if at < 0:
             self.member.on_other(transport, payload)
-            return
-        member, tally = self.member, self.crowd.tally
-        member.newest = payload
-        tally.last = time.time()
-        while at >= 0:
-            tally.received += 1
-            if tally.received % SAMPLE == 0:
-                tally.latencies.append(tally.last - float(payload[at + 2 : at + 22]))
-            number = int(payload[at + 23 : at + 31])
-            if number != member.next and member.next >= 0:
-                tally.wrong += 1
-            member.next = number + 1
-            at = payload.find(b"@@", at + 32)
+        else:
+            self.member.newest = payload
+            self.member.on_marks(payload, at)
 
     def on_ws_disconnected(self, transport: Any) -> None:
         if self.member.transport is transport:
             self.member.on_gone()
+
+
+class Stream(asyncio.Protocol):
+    """One EventSource: it is live when the head of the answer has come, and counts the marks of what follows."""
+
+    def __init__(self, member: "Member") -> None:
+        self.member, self.left = member, b""
+
+    def connection_made(self, transport: Any) -> None:
+        url = urlsplit(self.member.crowd.url)
+        head = f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nAccept: text/event-stream\r\n\r\n"
+        transport.write(head.encode())
+
+    def data_received(self, data: bytes) -> None:
+        if not self.member.live_at:
+            assert data.startswith(b"HTTP/1.1 200"), data[:200]
+            self.member.is_live()
+        data = self.left + data
+        at = data.find(b"@@")
+        whole = data.rfind(b"@") + 1 if at >= 0 and len(data) - data.rfind(b"@@") >= MARK else data.rfind(b"@@")
+        self.left = data[whole:] if whole >= 0 else b""
+        if 0 <= at < whole:
+            self.member.on_marks(data[:whole], at)
 
 
 class Member:
@@ -94,6 +109,20 @@ class Member:
             self.crowd.lost += sum(not stands["recovered"] for stands in reply["at"].values()) if self.cut else 0
             self.is_live()
 
+    def on_marks(self, payload: bytes, at: int) -> None:
+        """What was received has a mark at this place, and perhaps more behind it."""
+        tally = self.crowd.tally
+        tally.last = time.time()
+        while at >= 0:
+            tally.received += 1
+            if tally.received % SAMPLE == 0:
+                tally.latencies.append(tally.last - float(payload[at + 2 : at + 22]))
+            number = int(payload[at + 23 : at + 31])
+            if number != self.next and self.next >= 0:
+                tally.wrong += 1
+            self.next = number + 1
+            at = payload.find(b"@@", at + MARK)
+
     def _on_engine(self, transport: Any, payload: bytes) -> None:
         """Engine.IO: 0 opens, 2 pings; Socket.IO: 40 connects."""
         if payload[:1] == b"0":
@@ -116,6 +145,10 @@ class Member:
     async def open(self) -> None:
         headers = {"Cookie": self.cookie, "Origin": self.crowd.origin} if self.cookie else {"Origin": self.crowd.origin}
         self.live_at = 0.0
+        if self.speaks == "sse":
+            url = urlsplit(self.crowd.url)
+            self.transport, _ = await asyncio.get_running_loop().create_connection(lambda: Stream(self), url.hostname, url.port)
+            return
         self.transport, _ = await picows.ws_connect(
             lambda: self.crowd.listener(self.crowd, self), self.crowd.url, extra_headers=headers, websocket_handshake_timeout=30
         )
@@ -221,7 +254,7 @@ class Crowd:
 
     def close(self) -> dict[str, Any]:
         for member in self.members:
-            if member.transport is not None:
+            if member.transport is not None and self.members[0].speaks != "sse":
                 member.transport.disconnect(False)
         self.members = []
         return {}

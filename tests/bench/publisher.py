@@ -76,7 +76,18 @@ def _layer(group: str) -> Callable[[str], None]:
     return lambda text: loop.run_until_complete(layer.group_send(group, {"type": "bench.message", "text": text}))
 
 
-WAYS: dict[str, Callable[..., Callable[[str], None]]] = {"signalbox": _signalbox, "http": _posted, "layer": _layer}
+def _eventstream(channel: str) -> Callable[[str], None]:
+    from django_eventstream import send_event
+
+    return lambda text: send_event(channel, "message", {"text": text})
+
+
+WAYS: dict[str, Callable[..., Callable[[str], None]]] = {
+    "signalbox": _signalbox,
+    "http": _posted,
+    "layer": _layer,
+    "eventstream": _eventstream,
+}
 
 
 def publish_together(*, messages: int, threads: int, channel: str) -> dict[str, Any]:

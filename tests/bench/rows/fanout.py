@@ -9,6 +9,7 @@ from tests.bench.crowd import Child, crowd, deliver
 from tests.bench.figures import Line, against
 from tests.bench.lab import Lab
 from tests.bench.peers.channels_plain import PLAIN
+from tests.bench.peers.eventstream import EVENTSTREAM
 from tests.bench.peers.nchan import NCHAN
 from tests.bench.peers.node import SOCKET_IO, WS
 from tests.bench.peers.peer import Missing, Peer
@@ -86,12 +87,11 @@ def run(lab: Lab) -> Iterator[Line]:
 
 
 def _others(lab: Lab) -> Iterator[Line]:
-    for one in (WS, SOCKET_IO):
+    for one, messages, rate in ((WS, 120, RATE), (SOCKET_IO, 120, RATE), (EVENTSTREAM, 8, 2.0)):
         try:
-            yield Line("fanout", one.name, {"us": _cost(lab, one, messages=120, rate=RATE)})
+            yield Line("fanout", one.name, {"us": _cost(lab, one, messages=messages, rate=rate)})
         except Missing as missing:
             yield Line("fanout", f"{one.name} is missing", {"install": str(missing)})
-    yield Line("fanout", "django-eventstream", {"install": "not measured: it serves SSE only"})
 
 
 def _cost(lab: Lab, one: Peer, *, messages: int, rate: float) -> float:
