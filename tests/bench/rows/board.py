@@ -1,6 +1,7 @@
 """A board of 100 widgets with 10 updates a second each, before 200 viewers, by one process of uvicorn; and the same board in Chromium.
 
-The board is sampled as a collector would: all widgets in one call, ten times a second. 60 s in Chromium, with FULL=1 ten minutes.
+The board is sampled as a collector would: all widgets in one call, ten times a second. 60 s in Chromium, with FULL=1 ten minutes, and
+four before them: a chart takes so long to hold what it ever holds.
 """
 
 import os
@@ -15,7 +16,7 @@ from tests.bench.processes import cpu_seconds
 from tests.support.servers import Web
 
 WIDGETS, RATE, VIEWERS = 100, 10.0, 200
-SECONDS = 600 if os.environ.get("FULL") else 60
+SECONDS, WARM = (600, 240) if os.environ.get("FULL") else (60, 10)
 STATS = 60  # of the widgets show the tick itself
 
 
@@ -51,15 +52,9 @@ def _watched(board: Child, watching: Child, web: Web, names: list[str], alone: d
     seen = watching.call("await_last")
     behind = seen["last"] - sent["committed"][str(2000 + ticks - 1)]
     values = f"{WIDGETS} widgets x {RATE:.0f}/s, {VIEWERS} viewers"
-    yield at_least(
-        "board",
-        f"{values}: rounds sent",
-        sent["per_second"],
-        0.98 * RATE,
-        per_s=sent["per_second"],
-        p99_ms=sent["p99"],
-        p99_alone_ms=alone["p99"],
-    )
+    yield at_least("board", f"{values}: rounds sent", sent["per_second"], 0.98 * RATE, per_s=sent["per_second"])
+    slowed = {"p50_ms": sent["p50"], "p50_alone_ms": alone["p50"], "p99_ms": sent["p99"], "p99_alone_ms": alone["p99"]}
+    yield at_most("board", f"{values}: a round, against one that nobody watches", sent["p50"], 1.25 * alone["p50"], **slowed)
     yield at_most("board", f"{values}: of a core", core, 0.7, core=core, frames=seen["frames"], MB=seen["bytes"] / 1e6)
     yield at_least("board", f"{values}: viewers that end on the latest", seen["done"], VIEWERS, viewers=seen["done"])
     yield at_most("board", f"{values}: the last of them after", behind, 1.0, s=behind)
@@ -68,7 +63,7 @@ def _watched(board: Child, watching: Child, web: Web, names: list[str], alone: d
 def _in_chromium(lab: Lab, board: Child, web: Web, names: list[str]) -> Iterator[Line]:
     (_, session), *_ = lab.people(1)
     with chrome.page(web.url, session=session, path="/dashboards/busy/") as watched:
-        board.call("tick", names=names, ticks=int(10 * RATE), rate=RATE, first=10_000)
+        board.call("tick", names=names, ticks=int(WARM * RATE), rate=RATE, first=10_000)
         before, held = watched.cpu_seconds(), watched.holds()
         sent = board.call("tick", names=names, ticks=int(SECONDS * RATE), rate=RATE, first=20_000)
         core, then = (watched.cpu_seconds() - before) / sent["seconds"], watched.holds()
