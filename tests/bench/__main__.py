@@ -39,6 +39,7 @@ ROWS = (
     "recipients",  # last: its site has a million people
 )
 FEW = 500  # people are enough for what CI asks
+LIMIT = 15 * 60  # seconds, of a run of all rows: none begins later
 ON_DEMAND = ("fanout_small",)  # for CI (.ci/run): a ratio of one run, with a wide margin
 
 
@@ -58,6 +59,10 @@ def main() -> int:
     started, lines = time.monotonic(), []
     with open_lab(size=FEW if set(asked) == {"fanout_small"} else PEOPLE) as lab:
         for name in asked or ROWS:
+            if not asked and time.monotonic() - started > LIMIT:
+                lines.append(Line(name, f"not measured: {LIMIT // 60} minutes are over", goal=1.0, ratio=float("inf")))
+                print(lines[-1], flush=True)
+                continue
             for line in _row(lab, name):
                 lines.append(line)
                 print(line, flush=True)

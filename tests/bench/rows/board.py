@@ -1,6 +1,6 @@
 """A board of 100 widgets with 10 updates a second each, before 200 viewers, by one process of uvicorn; and the same board in Chromium.
 
-The board is sampled as a collector would: all widgets in one call, ten times a second. 60 s in Chromium, with FULL=1 ten minutes, and
+The board is sampled as a collector would: all widgets in one call, ten times a second. 30 s in Chromium, with FULL=1 ten minutes, and
 four before them: a chart takes so long to hold what it ever holds.
 """
 
@@ -16,7 +16,7 @@ from tests.bench.processes import cpu_seconds
 from tests.support.servers import Web
 
 WIDGETS, RATE, VIEWERS = 100, 10.0, 200
-SECONDS, WARM = (600, 240) if os.environ.get("FULL") else (60, 10)
+SECONDS, WARM = (600, 240) if os.environ.get("FULL") else (30, 10)
 STATS = 60  # of the widgets show the tick itself
 
 
@@ -44,7 +44,7 @@ def viewers(lab: Lab, web: Web, count: int, channel: str, *, skip: int = 0) -> C
 
 def _watched(board: Child, watching: Child, web: Web, names: list[str], alone: dict[str, float]) -> Iterator[Line]:
     board.call("tick", names=names, ticks=50, rate=RATE, first=1000)  # everything that is made once
-    ticks = int(30 * RATE)
+    ticks = int(15 * RATE)
     watching.call("begin", first=0, last=2000 + ticks - 1, stats=STATS)
     before = cpu_seconds(web.pid)
     sent = board.call("tick", names=names, ticks=ticks, rate=RATE, first=2000)
