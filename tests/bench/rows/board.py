@@ -16,7 +16,8 @@ from tests.bench.processes import cpu_seconds
 from tests.support.servers import Web
 
 WIDGETS, RATE, VIEWERS = 100, 10.0, 200
-SECONDS, WARM = (600, 240) if os.environ.get("FULL") else (30, 10)
+FULL = bool(os.environ.get("FULL"))
+SECONDS, WARM = (600, 240) if FULL else (30, 10)
 STATS = 60  # of the widgets show the tick itself
 
 
@@ -74,6 +75,7 @@ def _in_chromium(lab: Lab, board: Child, web: Web, names: list[str]) -> Iterator
         "board", "in Chromium: tasks over 50 ms after first paint", len(tasks), 0.5, tasks=len(tasks), longest_ms=max(tasks, default=0)
     )
     for what in ("heap", "nodes"):
-        yield at_most(
-            "board", f"in Chromium: {what} after by {what} before", then[what] / held[what], 1.1, before=held[what], after=then[what]
-        )
+        values = {"before": held[what], "after": then[what]}
+        # In half a minute charts still fill: only the long run says whether it stays flat.
+        limit = 1.1 if FULL else 2.0
+        yield at_most("board", f"in Chromium: {what} after by {what} before", then[what] / held[what], limit, **values)
