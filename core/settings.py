@@ -190,7 +190,7 @@ CREDIT = env.number("CREDIT", 262144)
 KEEP_DAYS = env.number("KEEP_DAYS", 365, most=36_500)
 ROOMS_OPEN = env.flag("ROOMS_OPEN")
 TELL_STAFF_OF_NEW_USERS = env.flag("TELL_STAFF_OF_NEW_USERS")
-BROADCAST_CHUNK = env.number("BROADCAST_CHUNK", 10_000, least=1, most=100_000)
+BROADCAST_CHUNK = env.number("BROADCAST_CHUNK", 50_000, least=1, most=100_000)
 BROADCAST_USER_FIELDS = env.words("BROADCAST_USER_FIELDS", "is_staff,date_joined,last_login")
 # Hosts and networks inside that sources, webhooks and push may reach besides the public internet: docs/outbound.md.
 OUTBOUND_ALLOW = env.targets("OUTBOUND_ALLOW")
