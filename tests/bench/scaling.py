@@ -13,9 +13,9 @@ class Costs:
 
     delivery_us: float = 8.0  # CPU per delivery, uvicorn
     batch_us: float = 650.0  # CPU per layer message that a process receives, whoever listens
-    connect_ms: float = 1.5
-    idle_kb: float = 32.0
-    poll_ms_per_10k: float = 40.0  # CPU of the position poll per 10 000 channels, each 1.5 s
+    connect_ms: float = 1.2
+    idle_kb: float = 25.0
+    poll_ms_per_10k: float = 10.0  # CPU of the position poll per 10 000 channels, each 1.5 s
     publish_per_second: float = 1000.0  # one Postgres, numbering included
     layer_message_us: float = 20.0  # what Redis spends to hand one message to one process
     busy: float = 0.6  # how full a core may be
