@@ -33,6 +33,7 @@ MODULES: dict[str, dict[str, str]] = {
         "core/run.py": "a Unix socket: whether the embedded Valkey answers",
         "core/redis_addresses.py": OURS,
         "workers/schedule.py": "this machine's name",
+        "core/delivery/report.py": "this machine's name",
     },
     "http.client": {"core/doctor.py": "BASE_URL, which is ourselves, asked as a browser would"},
     "smtplib": {"notifications/transports/email.py": NAMES_ONLY},
