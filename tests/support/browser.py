@@ -46,7 +46,7 @@ def chromium(*arguments: str) -> Iterator[Browser]:
             browser.close()
 
 
-# Once in thousands of pages Chromium takes a socket to its own page's address on loopback for one into somebody's network; live.js comes back.
+# Once in thousands of pages Chromium takes a socket to its page's own address for one into somebody's network; live.js comes back.
 LOOPBACK = "ERR_BLOCKED_BY_LOCAL_NETWORK_ACCESS_CHECKS"
 
 
