@@ -253,23 +253,26 @@ def _send(wanted: Job) -> None:
         )
     except Exception as error:  # noqa: BLE001 - a broker fails in the words of its own library; beat sweeps what was not woken
         WOKEN.inc(outcome="unsent")
-        _note_broker(reached=False, why=type(error).__name__)
+        _broker.note(reached=False, why=type(error).__name__)
     else:
         WOKEN.inc(outcome="sent")
-        _note_broker(reached=True)
+        _broker.note(reached=True)
 
 
-_broker_reached = True
+class _Outages:
+    """Says in the log that something is away, and that it is back: once each."""
+
+    def __init__(self, *, away: str, back: str) -> None:
+        self._away, self._back, self._reached = away, back, True
+
+    def note(self, *, reached: bool, why: str = "") -> None:
+        if reached != self._reached:
+            self._reached = reached
+            logger.warning("%s", self._back if reached else self._away.format(why))
 
 
-def _note_broker(*, reached: bool, why: str = "") -> None:
-    global _broker_reached
-    if reached != _broker_reached:
-        _broker_reached = reached
-        if reached:
-            logger.warning("The broker takes messages again.")
-        else:
-            logger.warning("The broker takes no messages (%s); beat will find what is due.", why)
+_broker = _Outages(away="The broker takes no messages ({}); beat will find what is due.", back="The broker takes messages again.")
+_database = _Outages(away="Jobs wait, the database is busy or away: {}", back="Jobs find the database again.")
 
 
 # --- without one ---
@@ -295,23 +298,10 @@ def run_or_wait(wanted: Job) -> bool:
     except Exception as error:
         if not is_away(error):
             raise
-        _note_database(reached=False, why=" ".join(str(error).split())[:300])
+        _database.note(reached=False, why=" ".join(str(error).split())[:300])
         return False
-    _note_database(reached=True)
+    _database.note(reached=True)
     return True
-
-
-_database_reached = True
-
-
-def _note_database(*, reached: bool, why: str = "") -> None:
-    global _database_reached
-    if reached != _database_reached:
-        _database_reached = reached
-        if reached:
-            logger.warning("Jobs find the database again.")
-        else:
-            logger.warning("Jobs wait, the database is busy or away: %s", why)
 
 
 class _Sweeper(threading.Thread):
