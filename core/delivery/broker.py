@@ -186,7 +186,7 @@ class Broker:
         from core.delivery import sequencer
 
         self._timers.pop(channel, None)
-        executor.submit(sequencer.sequence_channel, channel)
+        executor.submit(sequencer.sequence_channels, [channel])
 
 
 async def round_trip(patience: float) -> float | None:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connections, router, transaction
 from django.db.models import Case, Value, When
 
-from core.delivery import failpoints, payload, statements
+from core.delivery import at_once, failpoints, figures, payload, sequencer, statements
 from core.delivery.channel import BadChannel, ChannelName, EventType, Keeps, registry
 from core.delivery.statements import NewRow
 from core.models import Event
@@ -48,12 +48,15 @@ def publish(
 def publish_many(events: Iterable[NewEvent]) -> list[int]:
     """Publish many events in the caller's transaction, in this order within each channel; all or none. Returns their ids."""
     events = list(events)
-    # What many are told at once is one object: cleaned and written once.
+    # Each channel with a type is checked once; what many are told at once is one object, cleaned and written once.
+    slots: dict[tuple[str, str], str] = {}
     written: dict[int, str] = {}
-    rows = [_row(event, written) for event in events]
+    rows = [_row(event, slots, written) for event in events]
     if not rows:
         return []
     alias = _alias()
+    if at_once.may_be(rows, using=alias):
+        return at_once.insert(rows, using=alias)
     ids = statements.insert_events(rows, using=alias)
     _redact(alias, zip(ids, rows, strict=True), events)
     _sequence_on_commit(alias, {id: row.channel for id, row in zip(ids, rows, strict=True)})
@@ -84,17 +87,26 @@ def _checked(channel: str, type: str) -> tuple[ChannelName, EventType]:
     return name, known
 
 
-def _row(event: NewEvent, written: dict[int, str]) -> NewRow:
-    _, type = _checked(event.channel, event.type)
-    if type.ephemeral:
-        raise Unpublishable(f"{event.type} events are not stored: use broadcast_unstored().")
-    if len(event.key) > 128 or not payload.is_clean(event.key):
+def _row(event: NewEvent, slots: dict[tuple[str, str], str], written: dict[int, str]) -> NewRow:
+    where = event.channel, event.type
+    slot = slots.get(where)
+    if slot is None:
+        slot = slots[where] = _slot(*where)
+    if event.key and (len(event.key) > 128 or not payload.is_clean(event.key)):
         raise Unpublishable("A key is at most 128 characters, without NUL or lone surrogates.")
-    if id(event.data) not in written:
-        written[id(event.data)] = payload.written(event.data, limit=settings.MAX_PAYLOAD)
-    slot = type.slot if registry.known(event.channel).keeps is Keeps.STATE else ""
+    data = written.get(id(event.data))
+    if data is None:
+        data = written[id(event.data)] = payload.written(event.data, limit=settings.MAX_PAYLOAD)
     major, minor = event.version or (None, 0)
-    return NewRow(event.channel, event.type, slot, event.key, major, minor, written[id(event.data)])
+    return NewRow(event.channel, event.type, slot, event.key, major, minor, data)
+
+
+def _slot(channel: str, type: str) -> str:
+    """The slot of a stored event of this type on this channel. Raises Unpublishable, BadChannel."""
+    name, known = _checked(channel, type)
+    if known.ephemeral:
+        raise Unpublishable(f"{type} events are not stored: use broadcast_unstored().")
+    return known.slot if registry.of(name).keeps is Keeps.STATE else ""
 
 
 def _redact(alias: str, rows: Iterable[tuple[int, NewRow]], events: Iterable[NewEvent]) -> None:
@@ -143,11 +155,10 @@ def _sequence_on_commit(alias: str, events: dict[int, str]) -> None:
 
 
 def _drain(waiting: _Waiting) -> None:
-    from core.delivery import sequencer
-
     failpoints.hit("after_commit")
     events, waiting.events = waiting.events, {}
     if events:
+        figures.publishes.inc(len(events))
         sequencer.sequence_committed(events)
 
 

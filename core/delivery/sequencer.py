@@ -55,16 +55,15 @@ def sequence_committed(events: Mapping[int, str]) -> None:
     """Number and broadcast what a transaction left, unless somebody did already. Called right after its commit; never raises."""
     from core.delivery.broker import broker
 
-    figures.publishes.inc(len(events))
     # Its timer is taken away before what waits is read: an event that committed before this look is read by then.
     events = {pk: channel for pk, channel in events.items() if not (broker.rings_later(channel) and _pace(channel))}
     if events:
         _sequence_and_broadcast(Counter(events.values()), of=list(events) if len(events) <= PASS else ())
 
 
-def sequence_channel(channel: str) -> None:
-    """Number and broadcast what waits on a paced channel that has become due; never raises."""
-    _sequence_and_broadcast({channel: 1})
+def sequence_channels(channels: Iterable[str]) -> None:
+    """Number and broadcast what waits on these channels, if anything does; never raises."""
+    _sequence_and_broadcast(dict.fromkeys(channels, 1))
 
 
 def _sequence_and_broadcast(channels: Mapping[str, int], *, of: Collection[int] = ()) -> None:

@@ -44,7 +44,7 @@ BROKEN = Scene(webs=1, least=250, crowd=10, publishers=2, rate=30, by_http=False
 
 def sabotaged(verdict: str, services: Services) -> dict[str, list[str]]:
     """Break the product in the way that turns this verdict red, and return all findings."""
-    lossy = {"CHAOS_LAYER": "7"} if verdict in {"double", "stale"} else {}
+    lossy = {"CHAOS_LAYER": "7"} if verdict == "double" else {}
     scene = replace(BROKEN, checks=verdict != "double", environment={"CHAOS_SABOTAGE": verdict, **lossy})
     with open_stage(services, scene) as stage:
         stage.until_traffic(scene.least)

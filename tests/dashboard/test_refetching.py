@@ -39,7 +39,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def number_all(widget: Widget) -> None:
     """Number what waits for the channel's pace."""
     Channel.objects.update(numbered_at=EPOCH)
-    sequencer.sequence_channel(widget.dashboard.channel)
+    sequencer.sequence_channels([widget.dashboard.channel])
 
 
 @pytest.mark.django_db(transaction=True)

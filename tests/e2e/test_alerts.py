@@ -19,10 +19,10 @@ actions.save_rule(AlertRule(widget=ships, name="Too many ships", condition="abov
 # No worker runs here: this is what one does.
 JUDGE = """
 from django.utils import timezone
-from core.delivery.sequencer import sequence_channel
+from core.delivery.sequencer import sequence_channels
 from dashboard.alerts import actions
 from dashboard.models import Dashboard
-sequence_channel(Dashboard.objects.get(slug="harbour").channel)
+sequence_channels([Dashboard.objects.get(slug="harbour").channel])
 actions.judge(now=timezone.now())
 """
 WATCHED = """

@@ -99,7 +99,7 @@ def test_publishing_from_threads_at_once_numbers_everything_once() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    sequencer.sequence_channel("testlog:a")  # what somebody left to the relay because a lock was taken
+    sequencer.sequence_channels(["testlog:a"])  # what somebody left to the relay because a lock was taken
     shown = texts()
     assert len(shown) == len(set(shown)) == 30
     for name in "abc":

@@ -51,7 +51,7 @@ def test_rule_7_what_comes_within_the_pace_waits_and_only_the_newest_of_a_key_is
     for value in range(5):
         publish("testpaced:a", "value", {"value": value}, key="x")
     Channel.objects.update(numbered_at=timezone.now() - timedelta(seconds=1))
-    sequencer.sequence_channel("testpaced:a")
+    sequencer.sequence_channels(["testpaced:a"])
     stretch = history.stretch("testpaced:a", 0)
     assert [event.data["value"] for event in stretch.events] == [4] and stretch.head == 2
 
@@ -69,7 +69,7 @@ def test_a_kind_is_told_each_event_once_also_those_that_compaction_dropped(monke
     Channel.objects.update(numbered_at=timezone.now() - timedelta(seconds=1))
     publish("testpaced:a", "value", {"text": "late"}, key="x", version=(2, 5))  # nothing of this pass gets an offset
     assert told == [("three", True, True), ("one", False, True), ("two", False, True), ("late", False, True)]
-    sequencer.sequence_channel("testpaced:a")
+    sequencer.sequence_channels(["testpaced:a"])
     assert len(told) == 4
 
 
@@ -85,7 +85,7 @@ def test_what_a_kind_notes_stands_if_and_only_if_the_numbering_does(monkeypatch:
     assert not Channel.objects.filter(name__contains="noted").exists()
     monkeypatch.undo()
     monkeypatch.setattr(PacedValues, "numbered", note)
-    sequencer.sequence_channel("testpaced:a")
+    sequencer.sequence_channels(["testpaced:a"])
     assert Channel.objects.filter(name="testpaced:noted-1").exists()
 
 

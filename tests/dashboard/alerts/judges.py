@@ -32,7 +32,7 @@ def main() -> None:
         gate.wait()
         for turn in range(VALUES):
             record(widget, 95 if turn % 2 else 50, timezone.now().timestamp() - 60 + turn + number / 10)
-            sequencer.sequence_channel(board.channel)
+            sequencer.sequence_channels([board.channel])
         connection.close()
 
     def judge() -> None:
