@@ -17,7 +17,9 @@ from tests.bench.processes import as_urgent_as_we_are, on_any_core, resident_byt
 from tests.support.servers import wait_until
 
 FEW, MANY, ON_SQLITE = 10_000, 1_000_000, 100_000
-SCREENS, RATE, CALM = 1000, 40.0, 400
+SCREENS = 1000
+# Another publisher, whose audience is small: on these two cores the sockets of a large one would be what its publishes wait for.
+BESIDE, RATE, CALM = 100, 40.0, 800
 PATIENCE = 300.0
 
 
@@ -38,9 +40,9 @@ def _a_million(lab: Lab, sender: Child) -> Iterator[Line]:
         web = stack.enter_context(lab.web("uvicorn"))
         worker = stack.enter_context(_worker(lab, "postgres"))
         screens = stack.enter_context(lab.crowd(web, SCREENS, []))
-        audience = stack.enter_context(lab.crowd(web, SCREENS, ["bench:beside"]))
+        audience = stack.enter_context(lab.crowd(web, BESIDE, ["bench:beside"]))
         publisher = stack.enter_context(lab.publisher())
-        beside: dict[str, Any] = {"sockets": SCREENS, "rate": RATE, "channel": "bench:beside"}
+        beside: dict[str, Any] = {"sockets": BESIDE, "rate": RATE, "channel": "bench:beside"}
         deliver(audience, publisher, messages=40, **beside)
         _broadcast(sender, "user:person0", screens, reaches=1)  # the worker has everything that it makes once
         calm = deliver(audience, publisher, messages=CALM, **beside)["publishing"]
