@@ -218,6 +218,7 @@ def test_a_dead_broker_keeps_nobody_waiting(broker: Any, answers: bool, unused_t
     assert [record.levelname for record in caplog.records if record.name == "core.jobs"] in (["WARNING"], [])
 
 
+@pytest.mark.django_db
 def test_a_database_that_is_away_is_said_once_an_outage_and_not_by_a_traceback(caplog: pytest.LogCaptureFixture):
     fails = [OperationalError("away")]
 
@@ -234,6 +235,7 @@ def test_a_database_that_is_away_is_said_once_an_outage_and_not_by_a_traceback(c
     assert said == [("Jobs wait, the database is busy or away: away", None), ("Jobs find the database again.", None)]
 
 
+@pytest.mark.django_db
 def test_any_other_error_of_a_job_is_its_own():
     def work() -> None:
         raise OperationalError("no such table: x")

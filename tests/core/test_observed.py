@@ -136,7 +136,13 @@ def test_an_id_that_a_stranger_names_is_not_taken(installation: Installation):
 def test_no_secret_and_no_query_string_is_in_the_log(installation: Installation):
     assert installation.notify("x", Authorization=f"Bearer {installation.token}x").status_code == 401
     assert httpx.get(f"{installation.web.url}/api/v1/channels/x:1/events?since={installation.token}").status_code == 401
-    log = installation.web.output() + installation.worker.output()
-    assert '"job": "deliveries_webhook"' in log  # it is that log
+    sent = len(installation.hook.requests)
+    assert installation.notify("Urgent").status_code == 202
+    installation.hook.wait_for(sent + 1)
+    log = servers.wait_until(
+        lambda: (said := installation.web.output() + installation.worker.output()).count('"job": "deliveries_webhook"') and said,
+        described="the job's line",
+        log=installation.worker.log,
+    )
     for secret in (installation.token, installation.session, "hunter2", "only for tests", "Urgent"):
         assert secret not in log
