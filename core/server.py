@@ -6,7 +6,6 @@ its connections with 1012 spread over DRAIN seconds, then end the server. A seco
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -17,12 +16,13 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from core.garbage import collect_seldom
+
 logger = logging.getLogger(__name__)
 
 DRAIN = 10.0  # seconds that the hub may take to close its connections
 LAST_REQUESTS = 5.0  # seconds that HTTP requests may still take after that
 BACKLOG = 2048
-YOUNG = 50_000  # objects between two looks for garbage in cycles; Python's 700 cost a fifth of a connect among thousands of sockets
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -67,19 +67,11 @@ class Stopping:
 def run(listener: socket.socket, *, server: str) -> None:
     """Serve ASGI_APPLICATION on this socket until a signal, by `daphne` or `uvicorn`. Must run in the main thread."""
     serving: Any = _Uvicorn(_uvicorn_config()) if server == "uvicorn" else _Daphne(listener)
-    _collect_seldom()
+    collect_seldom()
     if server == "uvicorn":
         serving.run(sockets=[listener])
     else:
         serving.run()
-
-
-def _collect_seldom() -> None:
-    """What was imported stays for good and is not looked through again; what comes is, but not at every few connects."""
-    gc.collect()
-    gc.freeze()
-    _, middle, old = gc.get_threshold()
-    gc.set_threshold(YOUNG, middle, old)
 
 
 def _announce(listener: socket.socket, server: str) -> None:

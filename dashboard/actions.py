@@ -98,7 +98,11 @@ def _announce(lines: Sequence[Line]) -> None:
 
 
 def _views(lines: Iterable[Line]) -> dict[int, View]:
-    return history.views({line.pk: store.wanted(line.target) for line in lines})
+    return history.views(_wanted(lines))
+
+
+def _wanted(lines: Iterable[Line]) -> dict[int, history.Wanted]:
+    return {line.pk: store.wanted(line.target) for line in lines}
 
 
 def _events(line: Line, view: View) -> Iterator[NewEvent]:
@@ -142,7 +146,8 @@ def _look_again_on_commit(lines: Sequence[Line], views: Mapping[int, View], *, r
 def _look_again(lines: Sequence[Line], seen: Mapping[int, View], *, rounds: int) -> None:
     """Announce what writers beside this one could not see of it, nor it of them."""
     with transaction.atomic(using=_alias()):
-        fresh = _views(lines)
+        stands = history.ids(_wanted(lines))
+        fresh = _views([line for line in lines if stands.get(line.pk) != seen[line.pk].ids])
         now = store.targets_by_pk([line.target.pk for line in lines])
         changed = [line for line in lines if line.pk in fresh and fresh[line.pk] != seen[line.pk]]
         outdated = {line.target.pk: line for line in lines if _is_outdated(line.target, now.get(line.target.pk))}

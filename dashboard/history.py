@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 from django.db import connections, router
@@ -17,6 +18,7 @@ from dashboard.widgets.base import Point, View
 
 SECOND = 1_000_000
 KEEP_NEWEST = 60  # samples of a series that stay however old they are: a tile shows its last values, and they must not change unannounced
+_BY_TIME = attrgetter("at")
 _AT_ONCE = 200  # series: SQLite takes 500 SELECTs in one statement, and a series needs two
 
 
@@ -52,9 +54,21 @@ def _views(wanted: Mapping[int, Wanted]) -> dict[int, View]:
 
 
 def _view(points: list[Point], count: int, base: Point | None) -> View:
-    points.sort(key=lambda point: point.at)
+    points.sort(key=_BY_TIME)
     earlier = points[-count - 1].at if len(points) > count else None
-    return View(tuple(points[-count:]), earlier, base)
+    ids = (*[point.id for point in points], *([base.id] if base else []))
+    return View(tuple(points[-count:]), earlier, base, ids)
+
+
+def ids(wanted: Mapping[int, Wanted]) -> dict[int, tuple[int, ...]]:
+    """The `ids` that the view of each of these series would have now: a tenth of what the views cost. Postgres."""
+    found: dict[int, tuple[int, ...]] = {}
+    sql, parameters = _query_by_arrays(wanted, connections[router.db_for_read(Sample)].ops.quote_name(Sample._meta.db_table), "id, at")
+    with connections[router.db_for_read(Sample)].cursor() as cursor:
+        cursor.execute(f"SELECT series, string_agg(id::text, ',' ORDER BY is_base, at) FROM ({sql}) AS stands GROUP BY series", parameters)
+        for series, text in cursor.fetchall():
+            found[series] = tuple(map(int, text.split(",")))
+    return found
 
 
 def _query(wanted: Mapping[int, Wanted]) -> tuple[str, list[Any]]:
@@ -64,15 +78,15 @@ def _query(wanted: Mapping[int, Wanted]) -> tuple[str, list[Any]]:
     return _query_by_arrays(wanted, table) if connection.vendor == "postgresql" else _query_by_arms(wanted, table)
 
 
-def _query_by_arrays(wanted: Mapping[int, Wanted], table: str) -> tuple[str, list[Any]]:
+def _query_by_arrays(wanted: Mapping[int, Wanted], table: str, columns: str = "id, at, value, label, data") -> tuple[str, list[Any]]:
     # As many arms as series, as below, take Postgres half a millisecond each to plan.
-    columns = "id, at, value, label, data"
     newest = f"SELECT {columns} FROM {table} WHERE series_id = given.series ORDER BY at DESC LIMIT given.count"
     last = f"(SELECT MAX(at) FROM {table} WHERE series_id = given.series)"
     base = f"SELECT {columns} FROM {table} WHERE series_id = given.series AND at <= {last} - given.horizon ORDER BY at DESC LIMIT 1"
     compared = {pk: want.horizon * SECOND for pk, want in wanted.items() if want.horizon}
     sql = (
-        f"SELECT series, 0, found.* FROM unnest(%s::bigint[], %s::bigint[]) AS given(series, count) CROSS JOIN LATERAL ({newest}) AS found "
+        "SELECT series, 0 AS is_base, found.* FROM unnest(%s::bigint[], %s::bigint[]) AS given(series, count) "
+        f"CROSS JOIN LATERAL ({newest}) AS found "
         f"UNION ALL SELECT series, 1, found.* FROM unnest(%s::bigint[], %s::bigint[]) AS given(series, horizon) "
         f"CROSS JOIN LATERAL ({base}) AS found"
     )

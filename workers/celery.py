@@ -8,11 +8,13 @@ import os
 from typing import Any
 
 from celery import Celery
+from celery.signals import worker_process_init
 from django.conf import settings
 from kombu.entity import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
 
+from core.garbage import collect_seldom
 from core.jobs import QUEUES, registered
 
 
@@ -36,3 +38,8 @@ app.conf.update(
     beat_scheduler="workers.schedule:Scheduler",
 )
 app.autodiscover_tasks(["workers"])
+
+
+@worker_process_init.connect(dispatch_uid="signalbox-garbage")  # type: ignore[untyped-decorator]
+def begin(**_: Any) -> None:
+    collect_seldom()

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from core.delivery.channel import EventType, Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One event as compaction sees it. `major` None: the default version (id, 0)."""
 
     id: int
@@ -69,9 +69,8 @@ class Compaction:
         return rival is not None and rival.version >= entry.version
 
     def _tombstone(self, about: str) -> Entry | None:
-        for (_slot, key), entry in self.standing.items():
-            known = self.kind.type(entry.type)
-            if key == about and known is not None and known.removes:
+        for type in self.kind.types:
+            if type.removes and (entry := self.standing.get((type.slot, about))) is not None and entry.type == type.name:
                 return entry
         return None
 

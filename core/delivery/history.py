@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import router
@@ -58,6 +59,21 @@ def standings(channels: Collection[str]) -> dict[str, Standing]:
 def as_event(row: Row | Waiting | Numbered) -> Event:
     """The row as it travels."""
     return Event(row.offset or 0, row.type, row.key, wire.load(row.data), row.at)
+
+
+class Undecoded(Event):
+    """An event whose payload is decoded when somebody asks for it: of a hundred values hardly one is judged."""
+
+    __slots__ = ("_text",)
+    _text: str
+
+    def __init__(self, row: Waiting) -> None:
+        for name, value in (("offset", row.offset or 0), ("type", row.type), ("key", row.key), ("at", row.at), ("_text", row.data)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def data(self) -> Any:
+        return wire.load(self._text)
 
 
 @dataclass(frozen=True, slots=True)

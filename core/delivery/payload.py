@@ -46,8 +46,20 @@ def _checked(data: Mapping[str, Any], limit: int) -> tuple[dict[str, Any], str]:
 
 
 def _normal(value: Any, depth: int) -> Any:
+    # By exact type first, the commonest before the others: a chart's payload is hundreds of numbers.
+    kind = type(value)
+    if kind is float and math.isfinite(value):
+        return value
     if depth > MAX_DEPTH:
         raise BadPayload(f"A payload is at most {MAX_DEPTH} levels deep.")
+    if kind is dict:
+        return {_key(key): _normal(item, depth + 1) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [_normal(item, depth + 1) for item in value]
+    return _checked_one(value, depth)
+
+
+def _checked_one(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -70,6 +82,8 @@ def _normal(value: Any, depth: int) -> Any:
 
 
 def _key(key: Any) -> str:
+    if type(key) is str and key.isascii() and "\0" not in key:
+        return key
     if not isinstance(key, str):
         raise BadPayload("The names in a payload are text.")
-    return str(_normal(key, 0))
+    return str(_checked_one(key, 0))

@@ -51,7 +51,8 @@ def publish_many(events: Iterable[NewEvent]) -> list[int]:
     # Each channel with a type is checked once; what many are told at once is one object, cleaned and written once.
     slots: dict[tuple[str, str], str] = {}
     written: dict[int, str] = {}
-    rows = [_row(event, slots, written) for event in events]
+    limit = settings.MAX_PAYLOAD
+    rows = [_row(event, slots, written, limit) for event in events]
     if not rows:
         return []
     alias = _alias()
@@ -87,7 +88,7 @@ def _checked(channel: str, type: str) -> tuple[ChannelName, EventType]:
     return name, known
 
 
-def _row(event: NewEvent, slots: dict[tuple[str, str], str], written: dict[int, str]) -> NewRow:
+def _row(event: NewEvent, slots: dict[tuple[str, str], str], written: dict[int, str], limit: int) -> NewRow:
     where = event.channel, event.type
     slot = slots.get(where)
     if slot is None:
@@ -96,7 +97,7 @@ def _row(event: NewEvent, slots: dict[tuple[str, str], str], written: dict[int, 
         raise Unpublishable("A key is at most 128 characters, without NUL or lone surrogates.")
     data = written.get(id(event.data))
     if data is None:
-        data = written[id(event.data)] = payload.written(event.data, limit=settings.MAX_PAYLOAD)
+        data = written[id(event.data)] = payload.written(event.data, limit=limit)
     major, minor = event.version or (None, 0)
     return NewRow(event.channel, event.type, slot, event.key, major, minor, data)
 

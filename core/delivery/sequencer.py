@@ -226,16 +226,16 @@ def _number_locked(due: Mapping[str, Locked], life: str, waiting: Sequence[Waiti
     statements.number(offsets, losers, heads, commits=not told, using=router.db_for_write(Event))
     numbered = {batch.channel: batch for batch in batches}
     for name in told:
-        _tell_kind(name, numbered[name].events if name in numbered else (), dropped[name])
+        _tell_kind(name, [*(numbered[name].rows if name in numbered else ()), *dropped[name]])
     outcome.batches += batches
 
 
-def _tell_kind(channel: str, numbered: Sequence[Travelling], dropped: Sequence[Waiting]) -> None:
+def _tell_kind(channel: str, rows: Sequence[Waiting]) -> None:
     """Let the kind note in its own rows what was numbered; its failure is logged and must not keep the events from their readers."""
     kind = registry.known(channel)
     try:
         with transaction.atomic(using=router.db_for_write(Event)):
-            kind.numbered(ChannelName.parse(channel).key, [*numbered, *map(history.as_event, dropped)])
+            kind.numbered(ChannelName.parse(channel).key, [*map(history.Undecoded, rows)])
     except (OperationalError, InternalError):  # a lock that was not to be had, or a transaction that sat too long: the relay does all of it
         raise
     except Exception:
@@ -254,7 +254,7 @@ def _survivors(kind: Kind, channel: str, rows: Sequence[Waiting]) -> tuple[list[
 def _standing(kind: Kind, channel: str, rows: Sequence[Waiting]) -> list[Entry]:
     keys = {row.key for row in rows} | {subject(row.key) for row in rows}
     below = {subject(row.key) for row in rows if (type := kind.type(row.type)) is not None and type.removes}
-    return [Entry(*row) for row in statements.standing(channel, keys, below, using=router.db_for_write(Event))]
+    return [*map(Entry._make, statements.standing(channel, keys, below, using=router.db_for_write(Event)))]
 
 
 def _entry(row: Waiting) -> Entry:

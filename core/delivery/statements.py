@@ -17,7 +17,7 @@ from core.models import Channel, Epoch, Event
 _COLUMNS = {"channel": "text", "type": "text", "slot": "text", "key": "text", "major": "bigint", "minor": "bigint", "data": "text"}
 _EVENT, _CHANNEL, _EPOCH = (f'"{model._meta.db_table}"' for model in (Event, Channel, Epoch))
 
-COPIED = 200  # rows from which Postgres' COPY costs less: half of an INSERT's time with ten thousand
+COPIED = 50  # rows from which Postgres' COPY costs less: half of an INSERT's time with ten thousand
 
 Statement = tuple[str, Sequence[Any]]
 _LIFE: Statement = (f"SELECT value FROM {_EPOCH} ORDER BY id LIMIT 1", ())
@@ -93,7 +93,7 @@ def insert_events(rows: Sequence[NewRow], *, using: str) -> list[int]:
     connection = connections[using]
     if connection.vendor == "postgresql" and len(rows) >= COPIED:
         return _copy_events(rows, connection)
-    names = ", ".join(f'"{name}"' for name in _COLUMNS)
+    names = _named(_COLUMNS)
     # One JSON text: ten thousand placeholders cost more than the rows, and psycopg writes arrays in Python.
     if connection.vendor == "postgresql":
         columns = ", ".join(f"(given.row->>{place})::{type}" for place, type in enumerate(_COLUMNS.values()))
@@ -107,7 +107,7 @@ def insert_events(rows: Sequence[NewRow], *, using: str) -> list[int]:
 
 
 def _copy_events(rows: Sequence[NewRow], connection: Any) -> list[int]:
-    columns = ", ".join(f'"{name}"' for name in ("id", *_COLUMNS))
+    columns = _named(["id", *_COLUMNS])
     with connection.cursor() as cursor:
         cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [_EVENT, len(rows)])
         ids = [id for (id,) in cursor.fetchall()]
@@ -144,10 +144,10 @@ def lock(names: Sequence[str], *, of: Collection[int] = (), skip_locked: bool, p
     `of`: only channels on which one of these events still waits. Raises OperationalError after `patience_ms` (Postgres).
     """
     connection = connections[using]
-    which, parameters = f"name {_among(using, 'text')}", [_list(using, names)]
+    which, parameters = f"name {_among(using, 'text')}", [_list(using, names, "text")]
     if of:
         which = f'name IN (SELECT channel FROM {_EVENT} WHERE id {_among(using, "bigint")} AND "offset" IS NULL)'
-        parameters = [_list(using, of)]
+        parameters = [_list(using, of, "bigint")]
     since = "extract(epoch FROM statement_timestamp() - numbered_at)::float8"
     if connection.vendor != "postgresql":
         since = "(julianday('now') - julianday(numbered_at)) * 86400.0"
@@ -179,7 +179,7 @@ def standing(channel: str, keys: Collection[str], below: Collection[str], *, usi
     about = " OR ".join([f"key {_among(using, 'text')}", *["substr(key, 1, %s) = %s"] * len(below)])
     sql = f'SELECT id, type, slot, key, major, minor FROM {_EVENT} WHERE channel = %s AND "offset" IS NOT NULL AND ({about})'
     starts = [part for key in below for part in (len(key) + 1, f"{key}/")]
-    (rows,) = _together(using, [(sql, [channel, _list(using, keys), *starts])])
+    (rows,) = _together(using, [(sql, [channel, _list(using, keys, "text"), *starts])])
     return rows
 
 
@@ -191,7 +191,7 @@ def number(offsets: Sequence[tuple[int, int]], losers: Sequence[int], heads: Map
     now = "statement_timestamp()" if connections[using].vendor == "postgresql" else _SQLITE_NOW
     work: list[Statement] = []
     if losers:
-        work.append((f"DELETE FROM {_EVENT} WHERE id {_among(using, 'bigint')}", [_list(using, losers)]))
+        work.append((f"DELETE FROM {_EVENT} WHERE id {_among(using, 'bigint')}", [_list(using, losers, "bigint")]))
     if offsets:
         source, parameters = _pairs(offsets, "bigint", using)
         work.append((f'UPDATE {_EVENT} SET "offset" = given.b FROM {source} WHERE {_EVENT}.id = given.a', parameters))
@@ -221,7 +221,7 @@ def moved(heads: Mapping[str, int], *, using: str) -> tuple[str, dict[str, int]]
 
 def standings(names: Collection[str], *, using: str) -> tuple[str, dict[str, tuple[int, int]]]:
     """The epoch, and head and tail of those of these channels that have a row."""
-    rows: Statement = (f"SELECT name, head, tail FROM {_CHANNEL} WHERE name {_among(using, 'text')}", [_list(using, names)])
+    rows: Statement = (f"SELECT name, head, tail FROM {_CHANNEL} WHERE name {_among(using, 'text')}", [_list(using, names, "text")])
     epoch, found = _together(using, [_LIFE, rows])
     return epoch[0][0] if epoch else "", {name: (head, tail) for name, head, tail in found}
 
@@ -256,21 +256,22 @@ def _waiting(names: Collection[str], limit: int, using: str) -> Statement:
         f"SELECT id, channel, type, slot, key, major, minor, data, {_at(using)} FROM {_EVENT} "
         f'WHERE channel {_among(using, "text")} AND "offset" IS NULL ORDER BY id LIMIT {limit:d}'
     )
-    return sql, [_list(using, names)]
+    return sql, [_list(using, names, "text")]
 
 
 def _among(using: str, type: str) -> str:
     return f"= ANY(%s::{type}[])" if connections[using].vendor == "postgresql" else "IN (SELECT value FROM json_each(%s))"
 
 
-def _list(using: str, items: Collection[Any]) -> Any:
-    return list(items) if connections[using].vendor == "postgresql" else wire.dump(list(items))
+def _list(using: str, items: Collection[Any], type: str) -> str:
+    return _array(items, type) if connections[using].vendor == "postgresql" else wire.dump(list(items))
 
 
 def _pairs(pairs: Sequence[tuple[Any, int]], type: str, using: str) -> Statement:
     """A table `given(a, b)` of these pairs; `type` is that of a."""
     if connections[using].vendor == "postgresql":
-        return f"unnest(%s::{type}[], %s::bigint[]) AS given(a, b)", [list(part) for part in zip(*pairs, strict=True)]
+        ones, others = zip(*pairs, strict=True)
+        return f"unnest(%s::{type}[], %s::bigint[]) AS given(a, b)", [_array(ones, type), _array(others, "bigint")]
     values = ", ".join(["(%s, %s)"] * len(pairs))
     return f"(SELECT column1 AS a, column2 AS b FROM (VALUES {values})) AS given", [part for pair in pairs for part in pair]
 
@@ -294,29 +295,39 @@ def _insert_ranked(rows: Sequence[NewRow], ranks: Sequence[int], counts: Mapping
     A channel's row that another transaction moved meanwhile is locked and moved as it is now; what waits is judged as of the beginning:
     whatever committed later is no earlier than we are.
     """
-    names = ", ".join(f'"{name}"' for name in _COLUMNS)
-    given = ", ".join(f"%s::{type}[]" for type in _COLUMNS.values())
-    written = [
-        _texts(column) if type == "text" else _numbers(column)
-        for type, column in zip(_COLUMNS.values(), zip(*rows, strict=True), strict=True)
-    ]
+    # What is the same in all rows is said once, the others as arrays: `unnest` costs more than the row with every column.
+    columns = dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
+    same = {name: column[0] for name, column in columns.items() if column.count(column[0]) == len(rows)}
+    given = {name: _array(column, _COLUMNS[name]) for name, column in columns.items() if name not in same}
+    values = ", ".join(f"%s::{type}" if name in same else f'given."{name}"' for name, type in _COLUMNS.items())
+    channel = "%s" if "channel" in same else "given.channel"
     sql = (
-        f"WITH free AS (SELECT known.name, given.count FROM unnest(%s::text[], %s::bigint[]) AS given(name, count) "
+        "WITH free AS (SELECT known.name, given.count FROM unnest(%s::text[], %s::bigint[]) AS given(name, count) "
         f"JOIN {_CHANNEL} AS known ON known.name = given.name "
         f'WHERE NOT EXISTS (SELECT FROM {_EVENT} AS event WHERE event.channel = known.name AND event."offset" IS NULL) '
         "FOR NO KEY UPDATE OF known SKIP LOCKED), "
         f"moved AS (UPDATE {_CHANNEL} AS known SET head = known.head + free.count, numbered_at = statement_timestamp() FROM free "
         "WHERE known.name = free.name RETURNING known.name, known.head - free.count AS start) "
-        f'INSERT INTO {_EVENT} ({names}, "offset") SELECT {names}, moved.start + given.rank '
-        f"FROM unnest({given}, %s::bigint[]) WITH ORDINALITY AS given({names}, rank, place) LEFT JOIN moved ON moved.name = given.channel "
+        f'INSERT INTO {_EVENT} ({_named(_COLUMNS)}, "offset") SELECT {values}, moved.start + given.rank '
+        f"FROM unnest({''.join(f'%s::{_COLUMNS[name]}[], ' for name in given)}%s::bigint[]) WITH ORDINALITY "
+        f"AS given({_named([*given, 'rank', 'place'])}) LEFT JOIN moved ON moved.name = {channel} "
         'ORDER BY given.place RETURNING id, "offset"'
     )
-    return sql, [_texts(counts), _numbers(counts.values()), *written, _numbers(ranks)]
+    told = [same["channel"]] if "channel" in same else []
+    parameters = [
+        _array(counts, "text"),
+        _array(counts.values(), "bigint"),
+        *same.values(),
+        *given.values(),
+        _array(ranks, "bigint"),
+        *told,
+    ]
+    return sql, parameters
 
 
 def _insert_in_turn(rows: Sequence[NewRow], ranks: Sequence[int], counts: Mapping[str, int], using: str) -> list[list[tuple[Any, ...]]]:
     """SQLite: the same in three statements, of which the first writes: one that only read could not become a writer later."""
-    names = ", ".join(f'"{name}"' for name in _COLUMNS)
+    names = _named(_COLUMNS)
     move = (
         f"UPDATE {_CHANNEL} SET head = head + given.value, numbered_at = {_SQLITE_NOW} FROM json_each(%s) AS given "
         f'WHERE name = given.key AND NOT EXISTS (SELECT 1 FROM {_EVENT} WHERE channel = name AND "offset" IS NULL) '
@@ -333,13 +344,14 @@ def _insert_in_turn(rows: Sequence[NewRow], ranks: Sequence[int], counts: Mappin
     return _together(using, [(insert, [wire.dump(given)]), (life, ())])
 
 
-def _texts(items: Iterable[str]) -> str:
-    """A Postgres text[] as it is written: psycopg would go through a list item by item in Python. No item holds a NUL."""
-    return '{"' + "\0".join(items).replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","') + '"}'
+def _named(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
 
 
-def _numbers(items: Iterable[int | None]) -> str:
-    """A Postgres bigint[] as it is written."""
+def _array(items: Iterable[Any], type: str) -> str:
+    """A Postgres array of text (without NUL) or bigint as it is written: psycopg would go through a list item by item in Python."""
+    if type == "text":
+        return '{"' + "\0".join(items).replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","') + '"}' if items else "{}"
     return "{" + ",".join(["NULL" if item is None else str(item) for item in items]) + "}"
 
 

@@ -1,6 +1,6 @@
 """What the numbering leaves for the judge, in its own transaction: which new values each rule has to see. Short: channels are locked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from django.db import connections, router
 
@@ -10,19 +10,19 @@ from dashboard.alerts.machine import Condition
 from dashboard.models import AlertDue, AlertRule
 
 JOB = "judge_alerts"
+_OF_VALUES = ("widget.value", "series.changed")
 _SILENCE = (Condition.NO_DATA, Condition.STALE)
 
 
 def note_numbered_locked(events: Sequence[Event]) -> None:
     """Leave a due row for each rule and each stretch of values that these events tell of. One query where a board has no rules."""
-    stretches = {_stretch(event) for event in events if "samples" in event.data}
-    if not stretches:
-        return
-    rules = _rules({widget for widget, *_ in stretches})
+    told = [event for event in events if event.type in _OF_VALUES]
+    rules = _rules({_widget(event) for event in told}) if told else {}
+    stretches = set(_stretches(event for event in told if _widget(event) in rules))
     due = [
         AlertDue(rule_id=pk, series=series, first=first, last=last)
         for widget, name, series, first, last in sorted(stretches)
-        for pk, wanted in rules.get(widget, ())
+        for pk, wanted in rules[widget]
         if wanted in ("", name)
     ]
     if due:
@@ -30,9 +30,15 @@ def note_numbered_locked(events: Sequence[Event]) -> None:
         jobs.wake(JOB)
 
 
-def _stretch(event: Event) -> tuple[int, str, int, int, int]:
-    first, last = event.data["samples"]
-    return int(event.key.split("/", 1)[0]), event.data["series"], event.data["line"], first, last
+def _stretches(events: Iterable[Event]) -> Iterator[tuple[int, str, int, int, int]]:
+    for event in events:
+        data = event.data
+        if "samples" in data:
+            yield _widget(event), data["series"], data["line"], *data["samples"]
+
+
+def _widget(event: Event) -> int:
+    return int(event.key.split("/", 1)[0])
 
 
 def _rules(widgets: Iterable[int]) -> dict[int, list[tuple[int, str]]]:

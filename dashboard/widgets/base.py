@@ -6,7 +6,7 @@ come `widget` (its slug), `kind`, `series`, `line` (the series' primary key) and
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 from django.template.loader import get_template
@@ -15,8 +15,7 @@ from core.errors import Code, Problem
 from dashboard import values
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """One stored sample. `at` is in microseconds."""
 
     id: int
@@ -31,11 +30,13 @@ class View:
     """The newest samples of one series as one reader of the database saw them, oldest first.
 
     earlier: the time of the sample before the first of them. base: the sample that a change is reckoned against.
+    ids: of all these samples, and so what tells this view from a later one.
     """
 
     points: tuple[Point, ...] = ()
     earlier: int | None = None
     base: Point | None = None
+    ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,4 +138,4 @@ def _context(context: Mapping[str, Any]) -> Any:
 
 def pairs(points: Sequence[Point]) -> list[list[float]]:
     """The points as they are pushed: [[seconds, value], ...]."""
-    return [[values.seconds(point.at), point.value] for point in points]
+    return [[values.seconds(at), value] for _, at, value, _, _ in points]

@@ -18,6 +18,10 @@ if os.environ.get("DJANGO_SETTINGS_MODULE"):
 
     django.setup()
 
+    from core.garbage import collect_seldom
+
+    collect_seldom()  # as in our workers and web processes
+
 
 def mark(number: int) -> str:
     return f"@@{time.time():020.6f}#{number:08d}@"
