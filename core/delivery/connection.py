@@ -109,6 +109,17 @@ class Connection:
     subscriptions: dict[str, "Subscription"] = field(default_factory=dict)
     bad_frames: int = 0
 
+    def __post_init__(self) -> None:
+        self.outlet.share = self.form.share
+
+    def hold(self, held: bool) -> None:
+        """Give it nothing until its rights were asked again; or let it go."""
+        self.held = held
+        self.outlet.is_barred = held or self.closing
+
+    def leave(self) -> None:
+        self.closing = self.outlet.is_barred = True
+
     def channels(self) -> list[ChannelName]:
         """The channels that it is subscribed to."""
         return [subscription.topic.name for subscription in self.subscriptions.values()]

@@ -104,15 +104,13 @@ class FanOut:
         outlets: list[Outlet] = []  # of those who get it next, and their sockets
         files: list[int] = []
         for number, subscription in enumerate(list(topic.subscriptions.values())):
-            connection = subscription.connection
-            outlet = connection.outlet
+            outlet = subscription.outlet
             # The line that nearly every delivery takes, and where the microseconds count. It asks what _serve asks.
             if (
                 subscription.cursor == stands
-                and connection.form.share is share
+                and outlet.share is share
                 and outlet.is_clear
-                and not connection.closing
-                and not connection.held
+                and not outlet.is_barred
                 and (file := outlet.file()) >= 0
             ):
                 subscription.cursor = upto
@@ -125,7 +123,7 @@ class FanOut:
                 if len(frames) == 1 and subscription.cursor == frames[0][0]:
                     upto, text = frames[0]
                     if text and isinstance(text, Frame):
-                        stands, share, shared = stood, connection.form.share, text.wire
+                        stands, share, shared = stood, outlet.share, text.wire
             if not number % TOGETHER:
                 self._write(outlets, files, shared)
                 failpoints.hit("mid_fanout")

@@ -329,7 +329,7 @@ class Hub:
 
     def dismiss(self, connection: Connection) -> None:
         """Forget a connection that is gone."""
-        connection.closing = True
+        connection.leave()
         for channel in list(connection.subscriptions):
             self.unsubscribe(connection, channel)
         self.connections.discard(connection)
@@ -345,7 +345,7 @@ class Hub:
         """Close a connection; one that cannot even take the close frame is dropped."""
         if connection.closing:
             return
-        connection.closing = True
+        connection.leave()
         logger.info("closing", extra={"connection": connection.id, "code": code})
         connection.outlet.close(code, retry_ms=retry_ms)
         self.dismiss(connection)

@@ -135,7 +135,7 @@ class Recheck:
     def hold(self, connections: Iterable[Connection]) -> None:
         """Send these nothing more until they have been checked again."""
         for connection in connections:
-            connection.held = True
+            connection.hold(True)
             self._held.add(connection)
         if self._held and not self._working:
             self._working = True
@@ -169,7 +169,7 @@ class Recheck:
                 continue
             self._narrow(connection, reader, allowed)
             if connection not in self._held:  # named again meanwhile: the next round lets go
-                connection.held = False
+                connection.hold(False)
                 self._hub.fanout.bring_on(connection)
 
     def _narrow(self, connection: Connection, reader: Reader, allowed: Collection[tuple[Reader, ChannelName]]) -> None:

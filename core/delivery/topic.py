@@ -25,10 +25,11 @@ PACE = 0.2  # seconds between two frames of a state channel to one connection
 class Subscription:
     """One connection's interest in one channel. `cursor` is the `to` of the last frame sent (rule 4)."""
 
-    __slots__ = ("connection", "cursor", "topic")
+    __slots__ = ("connection", "cursor", "outlet", "topic")
 
     def __init__(self, connection: "Connection", topic: "Topic", cursor: int) -> None:
         self.connection, self.topic, self.cursor = connection, topic, cursor
+        self.outlet = connection.outlet
 
 
 class Topic:

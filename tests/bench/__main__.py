@@ -32,10 +32,10 @@ ROWS = (
     "jitter",
     "big_rooms",
     "growth",
-    "rooms",
-    "ingest",
-    "board",
     "widget",
+    "board",
+    "ingest",
+    "rooms",
     "recipients",  # last: its site has a million people
 )
 FEW = 500  # people are enough for what CI asks
@@ -57,17 +57,21 @@ def main() -> int:
         if not frontend.installed():
             frontend.install()
     started, lines = time.monotonic(), []
+    took: dict[str, float] = {}
     with open_lab(size=FEW if set(asked) == {"fanout_small"} else PEOPLE) as lab:
         for name in asked or ROWS:
             if not asked and time.monotonic() - started > LIMIT:
                 lines.append(Line(name, f"not measured: {LIMIT // 60} minutes are over", goal=1.0, ratio=float("inf")))
                 print(lines[-1], flush=True)
                 continue
+            began = time.monotonic()
             for line in _row(lab, name):
                 lines.append(line)
                 print(line, flush=True)
+            took[name] = time.monotonic() - began
             if "--write" in sys.argv and not asked:
                 page.write(Path(sys.argv[sys.argv.index("--write") + 1]), lines)
+    print("seconds: " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in took.items()))
     missed = [line for line in lines if not line.is_met]
     print(f"bench: rows={len(asked or ROWS)} figures={len(lines)} missed={len(missed)} minutes={(time.monotonic() - started) / 60:.1f}")
     return 1 if missed else 0
