@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Iterable
 
-from django.db import DatabaseError
+from django.db import DatabaseError, router
 
-from core.delivery import figures, sequencer
+from core.delivery import figures, sequencer, statements
 from core.delivery.broker import broker
 from core.delivery.sequencer import Batch
 from core.models import Event
@@ -25,7 +25,7 @@ class Relay:
 
     def sweep(self) -> list[Batch]:
         """Number what has been waiting for a whole sweep, broadcast it, and return it for our own hub. Blocking."""
-        waiting = dict(Event.objects.filter(offset__isnull=True).order_by("id").values_list("id", "channel")[:LOOKED_AT])
+        waiting = dict(statements.waiting_anywhere(limit=LOOKED_AT, using=router.db_for_write(Event)))
         left = {channel for id, channel in waiting.items() if id in self._seen}
         self._seen = set(waiting)
         return [batch for channels in _portions(sorted(left)) for batch in self._number(channels)]

@@ -168,6 +168,12 @@ def lock(names: Sequence[str], *, of: Collection[int] = (), skip_locked: bool, p
     )
 
 
+def waiting_anywhere(*, limit: int, using: str) -> list[tuple[int, str]]:
+    """(id, channel) of what waits, by id."""
+    (rows,) = _together(using, [(f'SELECT id, channel FROM {_EVENT} WHERE "offset" IS NULL ORDER BY {_NOT_BY_INDEX} LIMIT {limit:d}', ())])
+    return rows
+
+
 def waiting(names: Collection[str], *, limit: int, using: str) -> list[Waiting]:
     """What waits on these channels, by id."""
     (rows,) = _together(using, [_waiting(names, limit, using)])
@@ -176,10 +182,21 @@ def waiting(names: Collection[str], *, limit: int, using: str) -> list[Waiting]:
 
 def standing(channel: str, keys: Collection[str], below: Collection[str], *, using: str) -> list[tuple[Any, ...]]:
     """(id, type, slot, key, major, minor) of the numbered events of a channel with one of these keys, or with one below one of these."""
-    about = " OR ".join([f"key {_among(using, 'text')}", *["substr(key, 1, %s) = %s"] * len(below)])
-    sql = f'SELECT id, type, slot, key, major, minor FROM {_EVENT} WHERE channel = %s AND "offset" IS NOT NULL AND ({about})'
-    starts = [part for key in below for part in (len(key) + 1, f"{key}/")]
-    (rows,) = _together(using, [(sql, [channel, _list(using, keys, "text"), *starts])])
+    select = "SELECT id, type, slot, key, major, minor"
+    stands = f'{_EVENT} WHERE channel = %s AND "offset" IS NOT NULL'
+    if connections[using].vendor == "postgresql":
+        # Key by key along the index: a list of hundreds looks to Postgres like a reason to read all that the channel has.
+        of_key = f"{select} FROM {stands} AND key = given.asked {_FENCE}"
+        of_keys = f"{select} FROM unnest(%s::text[]) AS given(asked) CROSS JOIN LATERAL ({of_key}) AS found"
+    else:
+        of_keys = f"WITH given AS (SELECT value FROM json_each(%s)) {select} FROM {stands} AND key IN (SELECT value FROM given)"
+    (rows,) = _together(using, [(of_keys, [_list(using, keys, "text"), channel])])
+    if below:
+        about = "split_part(key, '/', 1)" if connections[using].vendor == "postgresql" else "substr(key, 1, instr(key || '/', '/') - 1)"
+        (more,) = _together(
+            using, [(f"{select} FROM {stands} AND {about} {_among(using, 'text')}", [channel, _list(using, below, "text")])]
+        )
+        rows = list({row[0]: row for row in (*rows, *more)}.values())
     return rows
 
 
@@ -228,25 +245,30 @@ def standings(names: Collection[str], *, using: str) -> tuple[str, dict[str, tup
 
 def between(spans: Collection[tuple[str, int, int]], *, using: str) -> Iterator[tuple[str, Numbered]]:
     """The events of each channel whose offset is in (start, end], by channel and offset."""
+    columns = f'event.channel, event."offset", event.type, event.key, event.data, {_at(using, "event.")} AS moment'
+    meets = 'event.channel = given.name AND event."offset" > given.low AND event."offset" <= given.high'
     if connections[using].vendor == "postgresql":
         given = (
             "(SELECT item->>0 AS name, (item->>1)::bigint AS low, (item->>2)::bigint AS high FROM jsonb_array_elements(%s::jsonb) AS item)"
         )
+        found = f"SELECT {columns} FROM {_EVENT} AS event WHERE {meets} {_FENCE}"
+        sql = f'SELECT event.* FROM {given} AS given CROSS JOIN LATERAL ({found}) AS event ORDER BY event.channel, event."offset"'
     else:
         given = (
             "(SELECT json_extract(value, '$[0]') AS name, json_extract(value, '$[1]') AS low, json_extract(value, '$[2]') AS high "
             "FROM json_each(%s))"
         )
-    sql = (
-        f'SELECT event.channel, event."offset", event.type, event.key, event.data, {_at(using, "event.")} FROM {given} AS given '
-        f'JOIN {_EVENT} AS event ON event.channel = given.name AND event."offset" > given.low AND event."offset" <= given.high '
-        'ORDER BY event.channel, event."offset"'
-    )
+        sql = f'SELECT {columns} FROM {given} AS given JOIN {_EVENT} AS event ON {meets} ORDER BY event.channel, event."offset"'
     (rows,) = _together(using, [(sql, [wire.dump(list(spans))])])
     return ((channel, Numbered(offset, type, key, data, _seconds(at))) for channel, offset, type, key, data, at in rows)
 
 
 # --- the two dialects ---
+
+# Postgres would join the subquery before this as it pleases: by reading the whole table, where it thinks that it is small.
+_FENCE = "OFFSET 0"
+# By id, but not along the primary key: that would be a walk through all that was ever published until enough is found that waits.
+_NOT_BY_INDEX = "id + 0"
 
 _SQLITE_NOW = "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now')"
 
@@ -254,7 +276,7 @@ _SQLITE_NOW = "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now')"
 def _waiting(names: Collection[str], limit: int, using: str) -> Statement:
     sql = (
         f"SELECT id, channel, type, slot, key, major, minor, data, {_at(using)} FROM {_EVENT} "
-        f'WHERE channel {_among(using, "text")} AND "offset" IS NULL ORDER BY id LIMIT {limit:d}'
+        f'WHERE channel {_among(using, "text")} AND "offset" IS NULL ORDER BY {_NOT_BY_INDEX} LIMIT {limit:d}'
     )
     return sql, [_list(using, names, "text")]
 

@@ -107,3 +107,53 @@ except KeyError:
     pass
 print("rolled back:", Event.objects.count())
 """
+
+
+def test_what_postgres_learnt_in_a_busy_moment_makes_it_read_the_whole_table_no_more_than_before(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    site = make_site(tmp_path, database=postgres.new_database(), DJANGO_SETTINGS_MODULE="tests.support.settings")
+    assert site.manage("shell", "-v0", "-c", _PLANS).stdout.split("\n")[:-1] == [f"{name}: along an index" for name in _ASKED]
+
+
+_ASKED = ("relay", "outbox age", "lock", "catch-up", "standing", "standing below")
+_PLANS = """
+from django.db import connection, transaction
+
+from core.delivery import service, statements
+
+with connection.cursor() as cursor:
+    # A tenth waits as the statistics are taken, as in a burst; a moment later nothing does.
+    cursor.execute(
+        "INSERT INTO signalbox_event (channel, type, slot, key, minor, data, \\"offset\\") "
+        "SELECT 'teststate:' || n % 50, 'value', 'value', 'k' || n, 0, repeat('x', 200), CASE WHEN n < 36000 THEN n END "
+        "FROM generate_series(1, 40000) AS n"
+    )
+    cursor.execute("ANALYZE signalbox_event")
+    cursor.execute("UPDATE signalbox_event SET \\"offset\\" = id WHERE \\"offset\\" IS NULL")
+
+plans = []
+def explain(execute, sql, params, many, context):
+    if "signalbox_event" in sql:
+        with connection.connection.cursor() as cursor:
+            for one in (part for part in cursor.mogrify(sql, params).split("; ") if "signalbox_event" in part):
+                cursor.execute("EXPLAIN " + one)
+                plans.append("\\n".join(line for line, in cursor.fetchall()))
+    return execute(sql, params, many, context)
+
+channels, keys = [f"teststate:{n}" for n in range(40)], {f"k{n}" for n in range(1, 400)}
+asked = {
+    "relay": lambda: statements.waiting_anywhere(limit=2000, using="default"),
+    "outbox age": service.outbox_age,
+    "lock": lambda: statements.lock(channels, skip_locked=True, patience_ms=50, limit=501, using="default"),
+    "catch-up": lambda: list(statements.between([(name, 10, 200) for name in channels], using="default")),
+    "standing": lambda: statements.standing("teststate:1", keys, (), using="default"),
+    "standing below": lambda: statements.standing("teststate:1", keys, keys, using="default"),
+}
+for name, ask in asked.items():
+    plans.clear()
+    with transaction.atomic(), connection.execute_wrapper(explain):
+        ask()
+    whole = [plan for plan in plans if "Seq Scan on signalbox_event" in plan or "signalbox_event_pkey" in plan or "event_created" in plan]
+    print(f"{name}:", "along an index" if plans and not whole else whole or "no plan")
+"""
