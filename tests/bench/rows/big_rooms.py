@@ -9,7 +9,7 @@ from tests.bench.peers.nchan import NCHAN
 from tests.bench.rows.fanout import ours, peer
 
 SOCKETS, MESSAGES, RATE = 9000, 20, 2.0
-SIZES = (100, 1000, 5000, 9000)
+SIZES = (100, 1000, 3000, 9000)
 
 
 def run(lab: Lab) -> Iterator[Line]:

@@ -15,20 +15,25 @@ PROCESSES = (1, 2, 4)
 
 def run(lab: Lab) -> Iterator[Line]:
     """CPU per delivery in one room of 1 000, whatever else a process holds; and of all processes together."""
-    costs = {f"us_at_{count}": _beside(lab, count) for count in CHANNELS}
+    costs = _beside(lab)
     yield against("growth", "9 001 channels against 2, CPU per delivery", costs["us_at_9000"], costs["us_at_1"], 1.5, **costs)
     costs = {f"us_at_{count}": _shared(lab, count) for count in PROCESSES}
     yield against("growth", "4 processes against one, CPU per delivery", costs["us_at_4"], costs["us_at_1"], 1.5, **costs)
 
 
-def _beside(lab: Lab, count: int) -> float:
+def _beside(lab: Lab) -> dict[str, float]:
+    """One process and its thousand, beside more and more channels."""
+    costs, there = {}, 0
     with ExitStack() as stack:
-        mine = ours(lab, stack, "uvicorn", SOCKETS, channel=f"bench:beside{count}")
+        mine = ours(lab, stack, "uvicorn", SOCKETS, channel="bench:beside-many")
         assert mine.web is not None
-        others = [f"benchown:{pk}" for pk, _ in lab.people(SOCKETS + count)[SOCKETS:]]
-        stack.enter_context(lab.crowd(mine.web, count, [], each=others, skip=SOCKETS))
-        mine.round(MESSAGES // 2, RATE)
-        return mine.round(MESSAGES, RATE)[0]
+        for count in CHANNELS:
+            others = [f"benchown:{pk}" for pk, _ in lab.people(SOCKETS + count)[SOCKETS + there :]]
+            stack.enter_context(lab.crowd(mine.web, count - there, [], each=others, skip=SOCKETS + there))
+            there = count
+            mine.round(MESSAGES // 2, RATE)
+            costs[f"us_at_{count}"] = mine.round(MESSAGES, RATE)[0]
+    return costs
 
 
 def _shared(lab: Lab, count: int) -> float:
