@@ -29,7 +29,7 @@ def people(*, total: int) -> dict[str, Any]:
         if known < total:
             cursor.execute(_PEOPLE.format(numbers=_NUMBERS[connection.vendor], **words), [f"crowd{known}-", total - known])
         cursor.execute("ANALYZE")
-    return {"people": model.objects.count()}
+    return {"people": model.objects.count(), "one": model.objects.order_by("-pk").values_list("username", flat=True).first()}
 
 
 def notify(*, recipients: int) -> dict[str, Any]:
