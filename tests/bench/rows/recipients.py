@@ -1,6 +1,7 @@
 """To very many at once: 10 000 notified; a million broadcast to, with 1 000 screens open and another publisher; 100 000 on SQLite.
 
-Rows are written by a Celery worker as in production. Nobody's CPU is measured here, so Postgres, the worker and the other publisher run where there is room.
+Rows are written by a Celery worker as in production. Nobody's CPU is measured here, so Postgres, the worker and the
+other publisher run where there is room.
 Last of all rows: the site has a million people afterwards.
 """
 
