@@ -1,7 +1,8 @@
 """A wall clock that can be set while a process runs: CHAOS_CLOCK=<file> holds by how many seconds it is wrong.
 
 By hand, since libfaketime (0.9.10) breaks every timed wait of a Python from 3.11 on, with and without its faking of the monotonic clock.
-Moved are `time.time`, Django's now, and SQLite's 'now', which is the database's clock there; timers run on, as with a clock that is set.
+Moved are `time.time`, Django's now, Celery's and beat's, and SQLite's 'now', which is the database's clock there; timers run on, as with
+a clock that is set.
 """
 
 import sqlite3
@@ -10,6 +11,8 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
+from celery import Celery
+from celery.worker import request
 from django.db.backends.signals import connection_created
 from django.utils import timezone
 
@@ -32,6 +35,9 @@ class Moved:
 
 
 def install(path: str) -> None:
+    from django_celery_beat.schedulers import ModelEntry  # models, which are there once the apps are
+    from django_celery_beat.tzcrontab import TzAwareCrontab
+
     moved = Moved(path)
 
     class Datetime(datetime):
@@ -52,4 +58,8 @@ def install(path: str) -> None:
     time.time = lambda: _real_time() + moved.seconds()
     time.time_ns = lambda: _real_time_ns() + int(moved.seconds() * 1e9)
     timezone.datetime = Datetime  # type: ignore[attr-defined]
+    request.datetime = Datetime
+    Celery.now = lambda app: Datetime.now(app.timezone)
+    TzAwareCrontab.nowfunc = lambda crontab: Datetime.now(crontab.tz)
+    ModelEntry._default_now = lambda entry: Datetime.now(entry.app.timezone)
     connection_created.connect(own_clock, weak=False)
