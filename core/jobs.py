@@ -170,19 +170,25 @@ class _Threads:
 
     def __init__(self) -> None:
         self._wakers: dict[str, Waker] = {}
+        self._asked = 0
         self._lock = threading.Lock()
 
     def of(self, wanted: Job) -> Waker:
         by_broker = has_broker()
         with self._lock:
+            self._asked += 1
             key = "broker" if by_broker else wanted.queue
             if key not in self._wakers:
                 self._wakers[key] = Waker(_send if by_broker else _run_here)
             return self._wakers[key]
 
     def wait_until_idle(self, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        return all(waker.wait_until_idle(max(0.0, end - time.monotonic())) for waker in list(self._wakers.values()))
+        end, asked = time.monotonic() + seconds, -1
+        while asked != self._asked:  # a job may wake one of a thread that was idle
+            asked = self._asked
+            if not all(waker.wait_until_idle(max(0.0, end - time.monotonic())) for waker in list(self._wakers.values())):
+                return False
+        return True
 
 
 _threads = _Threads()

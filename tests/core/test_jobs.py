@@ -98,6 +98,16 @@ def test_a_thousand_wakes_while_it_runs_are_one_run_more(ran: list[str]) -> None
 
 
 @pytest.mark.django_db(transaction=True)
+def test_idle_is_when_what_a_job_woke_has_run_too(ran: list[str]) -> None:
+    jobs.register("both", lambda: jobs.wake("tidy"))
+    jobs.wake("tidy")
+    assert jobs.wait_until_idle(10)
+    jobs.wake("both")
+    assert jobs.wait_until_idle(10)
+    assert ran == ["tidy", "tidy"]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_long_job_does_not_keep_those_of_other_queues_waiting(ran: list[str]) -> None:
     begun, go = hold("tidy")
     jobs.wake("tidy")

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from core.delivery.publishing import broadcast_unstored, publish_many
+from core.jobs import wake
 from core.models import Presence
 from notifications.broadcasts.progress import progress_event
 from notifications.models import Broadcast, BroadcastReach, InboxItem
@@ -74,3 +75,5 @@ def _show(pk: int, figures: dict[str, int], *, now: datetime, took: float) -> No
         made.save(update_fields=[*figures, "measured_at", "measuring_ms"])
         if changed or made.state == "sending":
             publish_many([progress_event(made)])
+        if made.state == "sending":
+            wake("broadcasts_due")  # whoever came to write while the row was held here went away

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from core import jobs
 from core.delivery.channel import Event, registry
 from core.delivery.hub import hub
 from core.models import Presence, Process
@@ -48,6 +49,19 @@ def test_each_process_says_whom_it_serves_and_the_page_is_told_the_sum(made: Bro
     standing.answer_roll_call(made.pk, "web-1", set())
     broadcasts.measure_watched()
     assert newest(made)["connected"] == 1
+
+
+def test_whoever_came_to_write_while_its_figures_were_shown_is_called_again(
+    made: Broadcast, django_capture_on_commit_callbacks: Any
+) -> None:
+    # The row is locked for both, and a writer does not wait: alone, it would have left the rest to the next sweep.
+    with jobs.collected() as woken, django_capture_on_commit_callbacks(execute=True):
+        broadcasts.measure_watched()
+    assert woken == ["broadcasts_due"]
+    broadcasts.work_off_due()
+    with jobs.collected() as woken, django_capture_on_commit_callbacks(execute=True):
+        broadcasts.measure_watched()
+    assert woken == []
 
 
 def test_who_has_tabs_on_two_processes_is_one(made: Broadcast, alice: Any, bob: Any, charlie: Any) -> None:
