@@ -31,15 +31,25 @@ def write_chunk(pk: int, *, size: int = 0) -> bool:
         people = people_of(made).order_by("pk")
         if last is not None:
             people = people.filter(pk__gt=get_user_model()._meta.pk.to_python(last.last_user))
-        keys = list(people.values_list("pk", flat=True)[: size or settings.BROADCAST_CHUNK])
-        if not keys:
+        ends = _ends(people, size or settings.BROADCAST_CHUNK)
+        if ends is None:
             _finish(made)
             return False
-        written = _insert_items(made, people.filter(pk__lte=keys[-1]))
-        deliveries.write_for(made.notification, arrived_at=made.sent_at or made.created_at, first=keys[0], last=keys[-1])
+        written = _insert_items(made, people.filter(pk__lte=ends[1]))
+        deliveries.write_for(made.notification, arrived_at=made.sent_at or made.created_at, first=ends[0], last=ends[1])
         number = last.number + 1 if last else 1
-        _checkpoint(made, number=number, first=str(keys[0]), last=str(keys[-1]), written=written)
+        _checkpoint(made, number=number, first=str(ends[0]), last=str(ends[1]), written=written)
         return True
+
+
+def _ends(people: Any, size: int) -> tuple[Any, Any] | None:
+    """The keys of the first and of the last of the next `size` people, who are in the order of their keys."""
+    keys = people.values_list("pk", flat=True)
+    first = keys.first()
+    if first is None:
+        return None
+    full = list(keys[size - 1 : size])
+    return first, full[0] if full else keys.last()
 
 
 def _checkpoint(made: Broadcast, *, number: int, first: str, last: str, written: int) -> None:
