@@ -74,7 +74,8 @@ def test_each_service_starts_when_what_it_needs_is_there(services: dict[str, Any
 
 
 def test_postgres_takes_the_connections_of_all_processes(services: dict[str, Any], settings: Any):
-    most = int(services["postgres"]["command"][-1].removeprefix("max_connections="))
+    options = dict(option.split("=") for option in services["postgres"]["command"] if "=" in option)
+    most = int(options["max_connections"])
     worker = services["worker"]["command"]
     in_a_worker = int(worker[worker.index("--concurrency") + 1]) + 1
     processes = services["web"]["deploy"]["replicas"] + in_a_worker + 1  # beat

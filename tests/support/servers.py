@@ -203,7 +203,8 @@ def start_postgres(*, fsync: str = "off") -> Iterator[Postgres]:
     assert initdb and server_program, "apt install postgresql"
     init = [initdb, "-D", str(data), "-U", "signalbox", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
     subprocess.run(init, check=True, capture_output=True, user=user, cwd="/")
-    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(folder), "max_connections": "200", "fsync": fsync}
+    options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(folder), "fsync": fsync}
+    options |= {"max_connections": "200", "min_wal_size": "1GB", "max_wal_size": "2GB"}  # as in compose.yaml
     arguments = [server_program, "-D", str(data), "-p", str(port), *(f"--{name}={value}" for name, value in options.items())]
     server = Postgres(arguments, folder / "log", user=user, port=port)
     try:
