@@ -53,6 +53,7 @@ def _a_million(lab: Lab, sender: Child) -> Iterator[Line]:
             publisher.start("publish", messages=CALM, **{name: beside[name] for name in ("rate", "channel")})
             sent = _broadcast(sender, "all", screens, reaches=SCREENS)
             busy = publisher.answer()
+        _everybody_has_it(sender, sent)
     shown, written = sent["shown"], sent["written"]
     yield at_most("recipients", "1 000 000, on 1 000 screens", shown, 1, seconds=shown, send_s=sent["seconds"], goal_seconds=1)
     yield at_most("recipients", "1 000 000, all inbox rows, postgres", written, 30, seconds=written, goal_seconds=30)
@@ -67,12 +68,13 @@ def _on_sqlite(lab: Lab) -> Iterator[Line]:
         made = sender.call("people", total=ON_SQLITE)
         _broadcast(sender, f"user:{made['one']}")
         sent = _broadcast(sender, "all")
+        _everybody_has_it(sender, sent)
     assert sent["total"] >= ON_SQLITE, sent
     yield at_most("recipients", "100 000, all inbox rows, sqlite", sent["written"], 10, seconds=sent["written"], goal_seconds=10)
 
 
 def _broadcast(sender: Child, audience: str, screens: Child | None = None, *, reaches: int = 0) -> dict[str, Any]:
-    """Send, and say after how many seconds it was on all these screens and all rows stood; everybody has it once."""
+    """Send, and say after how many seconds it was on all these screens and all rows stood."""
     if screens is not None:
         screens.call("begin", first=-1)
         screens.start("expect_some", members=reaches)
@@ -86,9 +88,14 @@ def _broadcast(sender: Child, audience: str, screens: Child | None = None, *, re
         return stands if stands["state"] == "done" else None
 
     stands = wait_until(done, described="all rows", patience=PATIENCE)
-    had = sender.call("rows", broadcast=sent["broadcast"])
-    assert had["rows"] == had["people"] == sent["total"] == stands["written"], (had, sent, stands)
+    assert stands["written"] == sent["total"], (sent, stands)
     return {**sent, "shown": seen["last"] - sent["at"], "written": stands["finished_at"] - sent["at"]}
+
+
+def _everybody_has_it(sender: Child, sent: Mapping[str, Any]) -> None:
+    """Everybody has it once. Counted when nothing is measured: in so many rows it takes Postgres all cores for a second."""
+    had = sender.call("rows", broadcast=sent["broadcast"])
+    assert had["rows"] == had["people"] == sent["total"], (had, sent)
 
 
 @contextmanager
