@@ -130,12 +130,6 @@ def readable(user: Any, name: str) -> str:
     return f"{parsed.kind}:{key}"
 
 
-def names_of(channels: Iterable[str], user: Any) -> dict[str, str]:
-    """How people write these addresses, where she may read them."""
-    known = dict(mutable(user))
-    return {channel: known.get(channel, channel) for channel in channels}
-
-
 # --- her webhook ---
 
 

@@ -48,7 +48,7 @@ def insert(rows: Sequence[NewRow], *, using: str) -> list[int]:
     figures.publishes.inc(len(rows))
     figures.sequenced.inc(len(rows) - len(left))
     failpoints.hit("sequenced")
-    broker.broadcast(Batch(channel, Range(made.epoch, (of[0].offset or 0) - 1, of[-1].offset or 0), of) for channel, of in numbered.items())
+    broker.broadcast(Batch(channel, _span(made.epoch, of), of) for channel, of in numbered.items())
     if left:
         sequencer.sequence_committed(left)
     if len(rows) > PASS:  # others may have waited in vain for these channels meanwhile

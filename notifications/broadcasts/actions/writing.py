@@ -43,13 +43,12 @@ def write_chunk(pk: int, *, size: int = 0) -> bool:
 
 
 def _ends(people: Any, size: int) -> tuple[Any, Any] | None:
-    """The keys of the first and of the last of the next `size` people, who are in the order of their keys."""
+    """The keys of the first and of the last of the next `size` people, who are in the order of their keys; None when nobody is left."""
     keys = people.values_list("pk", flat=True)
     first = keys.first()
-    if first is None:
-        return None
     full = list(keys[size - 1 : size])
-    return first, full[0] if full else keys.last()
+    last = full[0] if full else keys.last()
+    return None if first is None or last is None else (first, last)
 
 
 def _checkpoint(made: Broadcast, *, number: int, first: str, last: str, written: int) -> None:
