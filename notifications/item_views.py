@@ -111,7 +111,7 @@ def _button(what: str) -> Callable[..., HttpResponse]:
             change = actions.change(request.user, [pk], what, until=_until(request, what))
         except snoozing.BadTime as error:
             return _bad_time(request, error, of="snooze")
-        offer = rows.undoable(request.user, change) if what in ("archived", "snoozed") else ""
+        offer = rows.undoable(request.user, change) if what in _MOVES else ""
         return _answer(request, (rows.gone([pk]) if what in _MOVES else _changed(item)) + offer)
 
     return view

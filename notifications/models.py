@@ -88,6 +88,10 @@ class InboxItem(models.Model):
     archived_at = models.DateTimeField(null=True, blank=True)
     snoozed_until = models.DateTimeField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1, db_default=1)  # one up with every change of state
+    # What Undo puts back: when she last archived or snoozed it, or took it from there, and how it stood. NULL: it arrived again since.
+    moved_at = models.DateTimeField(null=True, blank=True)
+    was_archived_at = models.DateTimeField(null=True, blank=True)
+    was_snoozed_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["notification", "user"], name="item_once")]

@@ -18,10 +18,7 @@ class BadTime(ValueError):
 
 
 def until(choice: str, *, now: datetime, zone: tzinfo) -> datetime | None:
-    """When it comes back; None for a choice that is none.
-
-    The microseconds are now's: no two snoozes end in the same one, so that each can be undone by itself.
-    """
+    """When it comes back; None for a choice that is none."""
     if choice == "hour":
         return now + timedelta(hours=1)
     local = now.astimezone(zone)
@@ -29,7 +26,7 @@ def until(choice: str, *, now: datetime, zone: tzinfo) -> datetime | None:
     if days is None:
         return None
     # By the calendar and not by hours: a day on which clocks change has 23 or 25.
-    morning = (local + timedelta(days=days)).replace(hour=MORNING, minute=0, second=0, fold=0)
+    morning = (local + timedelta(days=days)).replace(hour=MORNING, minute=0, second=0, microsecond=0, fold=0)
     return morning.astimezone(UTC)
 
 
@@ -41,7 +38,7 @@ def typed(text: str, *, now: datetime, zone: tzinfo) -> datetime:
     try:
         if not _TYPED.fullmatch(text):
             raise ValueError(text)
-        moment = datetime.fromisoformat(text).replace(tzinfo=zone, microsecond=now.microsecond).astimezone(UTC)
+        moment = datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadTime("That is no time. Take a day and an hour.") from None
     if moment <= now:

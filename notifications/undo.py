@@ -1,4 +1,7 @@
-"""Undo: a change of state is known by its person, what it was and its moment; the moment stands in the rows that it changed."""
+"""Undo: a change of state is known by its person, what it was and its moment; the moment stands in the rows that it changed.
+
+A row that was moved (archived, snoozed or back) also holds what stood there before: however many they are, the button carries no list.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,12 +12,18 @@ from django.core import signing
 OFFERED = 10  # seconds that the button stays
 TAKEN = 60  # seconds that it is taken: a toast that somebody points at stays longer
 _SALT = "notifications.undo"
-WORDS = {"read": "Marked as read", "archived": "Archived", "snoozed": "Snoozed"}
+WORDS = {
+    "read": "Marked as read",
+    "archived": "Archived",
+    "unarchived": "Moved to the inbox",
+    "snoozed": "Snoozed",
+    "unsnoozed": "No longer snoozed",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was done to some of a person's items: the column of `what` holds `stamp` in each of them."""
+    """What was done to some of a person's items: each of them holds `stamp`, in `read_at` or `moved_at`."""
 
     what: str
     stamp: datetime

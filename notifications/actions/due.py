@@ -41,7 +41,7 @@ def _arrive_again(pk: int, *, now: datetime) -> None:
     """The end of a snooze: on top, new and unread, as on the first day."""
     with transaction.atomic():
         due = InboxItem.objects.filter(pk=pk, snoozed_until__lte=now)
-        fresh = {"snoozed_until": None, "seen_at": None, "read_at": None}
+        fresh = {"snoozed_until": None, "seen_at": None, "read_at": None, "moved_at": None}
         if due.update(arrived_at=F("snoozed_until"), version=F("version") + 1, **fresh) != 1:
             return
         shown = list(inbox.visible(InboxItem.objects.filter(pk=pk, archived_at=None), now=now).select_related("notification"))

@@ -172,7 +172,7 @@ def _again(notification: Notification, draft: Draft, people: Sequence[Any], *, r
         publish_many(events.put(person, row.data(), quiet=True, replaces=replaces.get(person, ())) for person, row in open_ones.items())
         return
     arrived_at = draft.deliver_at or now
-    fresh = {"seen_at": None, "read_at": None, "archived_at": None, "snoozed_until": None}
+    fresh = {"seen_at": None, "read_at": None, "archived_at": None, "snoozed_until": None, "moved_at": None}
     items.update(arrived_at=arrived_at, version=F("version") + 1, **fresh)
     deliveries.write_again(notification, arrived_at=arrived_at)
     if draft.deliver_at:

@@ -10,7 +10,7 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from core.delivery.publishing import NewEvent, publish_many
+from core.delivery.publishing import NewEvent, publish, publish_many
 from notifications import inbox
 from notifications.broadcasts.actions import ensure_items
 from notifications.models import InboxItem
@@ -78,9 +78,16 @@ def mark_matching_read(user: Any, query: inbox.Query) -> int:
 
 def undo(user: Any, change: Change) -> int:
     """Take a change back where nothing else has happened since. Returns how many items are as they were."""
-    columns = {"read": ("read_at", "unread"), "archived": ("archived_at", "unarchived"), "snoozed": ("snoozed_until", "unsnoozed")}
-    column, back = columns[change.what]
-    return _change(user, inbox.held(user, now=timezone.now()).filter(**{column: change.stamp}), back).count
+    items = inbox.held(user, now=timezone.now())
+    with transaction.atomic():
+        if change.what == "read":
+            keys = _write(items, {"read_at": change.stamp}, {"read_at": None})
+        else:
+            keys = _write(items, {"moved_at": change.stamp}, _AS_IT_STOOD)
+        if keys:
+            # A row may belong into a list that no row is pushed into, as the archive or one with a filter.
+            publish(f"user:{user.pk}", "notification.state", {"what": _BACK[change.what], "many": True})
+    return len(keys)
 
 
 def _hers(user: Any, ids: Iterable[int]) -> Any:
@@ -99,31 +106,46 @@ _OPEN: dict[str, dict[str, Any]] = {
 }
 
 
-def _values(what: str, stamp: datetime, now: datetime) -> dict[str, Any]:
-    changes: dict[str, dict[str, Any]] = {
-        "seen": {"seen_at": stamp},
-        "read": {"read_at": stamp, "seen_at": Coalesce(F("seen_at"), stamp)},
+# A move remembers what it changes: the time of an archiving or of a snooze would be lost.
+_REMEMBERED = {"was_archived_at": F("archived_at"), "was_snoozed_until": F("snoozed_until")}
+_AS_IT_STOOD = {"archived_at": F("was_archived_at"), "snoozed_until": F("was_snoozed_until"), "moved_at": None}
+_BACK = {"read": "unread", "archived": "unarchived", "unarchived": "archived", "snoozed": "unsnoozed", "unsnoozed": "snoozed"}
+
+
+def _values(what: str, *, until: datetime | None, now: datetime) -> dict[str, Any]:
+    states: dict[str, dict[str, Any]] = {
+        "seen": {"seen_at": now},
+        "read": {"read_at": now, "seen_at": Coalesce(F("seen_at"), now)},
         "unread": {"read_at": None},
-        "archived": {"archived_at": stamp},
+    }
+    moves: dict[str, dict[str, Any]] = {
+        "archived": {"archived_at": now},
         "unarchived": {"archived_at": None},
-        "snoozed": {"snoozed_until": stamp, "archived_at": None, "seen_at": Coalesce(F("seen_at"), now)},
+        "snoozed": {"snoozed_until": until or now, "archived_at": None, "seen_at": Coalesce(F("seen_at"), now)},
         "unsnoozed": {"snoozed_until": None},
     }
-    return changes[what]
+    return states[what] if what in states else {**moves[what], **_REMEMBERED, "moved_at": now}
 
 
 def _change(user: Any, items: Any, what: str, *, until: datetime | None = None) -> Change:
     """Change the state of a person's items and tell her other pages."""
     now = timezone.now()
-    stamp = until or now
     with transaction.atomic():
-        wanted = InboxItem.objects.select_for_update().filter(pk__in=items.filter(**_OPEN[what]).order_by().values("pk"))
-        keys = list(wanted.order_by("pk").values_list("pk", flat=True))
-        for start in range(0, len(keys), AT_ONCE):
-            InboxItem.objects.filter(pk__in=keys[start : start + AT_ONCE]).update(version=F("version") + 1, **_values(what, stamp, now))
+        keys = _write(items, _OPEN[what], _values(what, until=until, now=now))
         if keys:
             publish_many(NewEvent(f"user:{user.pk}", "notification.state", data) for data in _told(what, keys))
-        return Change(what, stamp, len(keys))
+    return Change(what, now, len(keys))
+
+
+def _write(items: Any, standing: dict[str, Any], values: dict[str, Any]) -> list[int]:
+    """Give these values to those of the items that stand so. Returns their keys."""
+    found = items.filter(**standing).order_by().values("pk")
+    # Asked again of the row itself: Postgres looks once more when the row is ours, and somebody may have changed it meanwhile.
+    wanted = InboxItem.objects.select_for_update().filter(pk__in=found, **standing)
+    keys = list(wanted.order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(keys), AT_ONCE):
+        InboxItem.objects.filter(pk__in=keys[start : start + AT_ONCE]).update(version=F("version") + 1, **values)
+    return keys
 
 
 def _told(what: str, keys: Sequence[int]) -> list[dict[str, Any]]:

@@ -164,6 +164,18 @@ def test_archiving_takes_a_row_away_everywhere_and_moving_it_back_returns_it(dem
     found.get_by_role("button", name="Move to the inbox").click()
     expect(row(first, "Archive me", rows="#inbox-found")).to_have_count(0)
     expect(row(second, "Archive me")).to_be_visible()
+    # Put off from the archive and taken back, it is in the archive again, on every page.
+    first.locator("#undo").get_by_role("button", name="Undo").click()
+    expect(row(second, "Archive me")).to_have_count(0)
+    found.hover()
+    found.get_by_role("button", name="Snooze").click()
+    first.get_by_role("button", name="1 hour").click()
+    expect(found).to_have_count(0)
+    first.locator("#undo").get_by_role("button", name="Undo").click()
+    expect(found).to_be_visible()
+    found.hover()
+    found.get_by_role("button", name="Move to the inbox").click()
+    expect(row(second, "Archive me")).to_be_visible()
 
 
 def test_scrolling_brings_older_rows_and_marking_all_reaches_every_page(demo: Demo, new_page: NewPage) -> None:
@@ -280,6 +292,10 @@ def test_the_inbox_by_keyboard_with_snooze_and_undo(demo: Demo, new_page: NewPag
     expect(row(page, "Key one", rows="#inbox-found")).to_be_visible()
     page.get_by_role("button", name="End all snoozes").click()
     expect(row(other, "Key one")).to_be_visible()
+    # Undo fills this list again, and takes the row off the other page.
+    page.keyboard.press("z")
+    expect(row(page, "Key one", rows="#inbox-found")).to_be_visible()
+    expect(row(other, "Key one")).to_have_count(0)
 
 
 def test_a_toast_before_her_eyes_is_seen_on_all_devices_and_stays_unread(demo: Demo, new_page: NewPage) -> None:
