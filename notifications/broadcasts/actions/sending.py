@@ -13,6 +13,7 @@ from core.jobs import wake
 from notifications import audiences, drafts, policy
 from notifications.audiences import Audience
 from notifications.broadcasts.progress import progress_event
+from notifications.broadcasts.recipients import known_at
 from notifications.errors import BadNotification
 from notifications.models import Broadcast, Notification, Priority
 from notifications.rows import Row
@@ -100,7 +101,7 @@ def _by_keys(rest: Audience, chosen: Any) -> Audience:
 def _begin(made: Broadcast, *, now: datetime) -> None:
     """Show it on every open page and have the worker come. The caller holds the row, or has just made it."""
     meant = _at_sending(Audience.from_stored(made.audience))
-    made.audience, people = meant.stored(), meant.people()
+    made.audience, people = meant.stored(), known_at(meant.people(), now)
     made.state, made.sent_at, made.total = "sending", now, people.count()
     made.last_user = str(people.order_by("-pk").values_list("pk", flat=True).first() or "")
     if not made.total:

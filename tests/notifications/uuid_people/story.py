@@ -2,6 +2,7 @@
 
 import os
 import re
+from uuid import UUID
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.notifications.uuid_people.settings"
 
@@ -32,6 +33,10 @@ def main() -> None:
     assert Event.objects.filter(channel=f"user:{key}", type="notification.put").count() == 1
     assert actions.notify("u0", title="Hello again", key="k").recipients == 1
     made = actions.broadcast("all", title="To all")
+    # Made after the send, with a key below all others: not meant, neither by the worker nor by her own page.
+    late = model.objects.create_user("late", password="x", id=UUID(int=1))
+    broadcasts.ensure_items(late)
+    assert set(broadcasts.people_of(made)) == set(people)
     while broadcasts.write_chunk(made.pk, size=2):
         pass
     made.refresh_from_db()
