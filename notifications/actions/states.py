@@ -119,7 +119,7 @@ def _values(what: str, *, until: datetime | None, now: datetime) -> dict[str, An
         "unread": {"read_at": None},
     }
     moves: dict[str, dict[str, Any]] = {
-        "archived": {"archived_at": now},
+        "archived": {"archived_at": now, "snoozed_until": None},
         "unarchived": {"archived_at": None},
         "snoozed": {"snoozed_until": until or now, "archived_at": None, "seen_at": Coalesce(F("seen_at"), now)},
         "unsnoozed": {"snoozed_until": None},

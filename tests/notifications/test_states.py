@@ -357,6 +357,7 @@ MOVES = [
     ("snoozed", "archived", "snoozed"),
     ("unsnoozed", "snoozed", "all"),
     ("snoozed", "snoozed", "snoozed"),
+    ("archived", "snoozed", "archived"),
 ]
 VERBS = {"archived": "archive", "unarchived": "unarchive", "snoozed": "snooze", "unsnoozed": "unsnooze"}
 
