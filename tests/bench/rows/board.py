@@ -1,6 +1,6 @@
 """A board of 100 widgets with 10 updates a second each, before 200 viewers, by one process of uvicorn; and the same board in Chromium.
 
-The board is sampled as a collector would: all widgets in one call, ten times a second. 30 s in Chromium, with FULL=1 ten minutes, and
+The board is sampled as a collector would: all widgets in one call, ten times a second. 20 s in Chromium, with FULL=1 ten minutes, and
 four before them: a chart takes so long to hold what it ever holds.
 """
 
@@ -18,7 +18,7 @@ from tests.support.servers import Web
 
 WIDGETS, RATE, VIEWERS = 100, 10.0, 200
 FULL = bool(os.environ.get("FULL"))
-SECONDS, WARM = (600, 240) if FULL else (30, 10)
+SECONDS, WARM = (600, 240) if FULL else (20, 10)
 PIECE = 50  # rounds between two looks at what the page holds
 STATS = 60  # of the widgets show the tick itself
 
@@ -83,6 +83,6 @@ def _in_chromium(lab: Lab, board: Child, web: Web, names: list[str]) -> Iterator
     for what in ("heap", "nodes"):
         # A chart takes points up to three a pixel and then thins them out: what it holds goes up and down, and its peaks are compared.
         sooner, later = (max(one[what] for one in half) for half in (held[: len(held) // 2], held[len(held) // 2 :]))
-        # In half a minute charts still fill: only the long run says whether it stays flat.
+        # In twenty seconds charts still fill: only the long run says whether it stays flat.
         limit = 1.1 if FULL else 2.0
         yield at_most("board", f"in Chromium: {what}, later peak by earlier", later / sooner, limit, earlier=sooner, later=later)

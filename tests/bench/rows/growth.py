@@ -8,7 +8,7 @@ from tests.bench.lab import Lab
 from tests.bench.processes import cpu_seconds
 from tests.bench.rows.fanout import ours
 
-SOCKETS, MESSAGES, RATE = 1000, 80, 40.0
+SOCKETS, MESSAGES, RATE = 1000, 60, 40.0
 CHANNELS = (1, 100, 1000, 9000)  # open channels beside the room, each with a socket of its own
 PROCESSES = (1, 2, 4)
 

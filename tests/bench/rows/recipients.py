@@ -20,7 +20,7 @@ from tests.support.servers import wait_until
 FEW, MANY, ON_SQLITE = 10_000, 1_000_000, 100_000
 SCREENS = 1000
 # Another publisher, whose audience is small: on these two cores the sockets of a large one would be what its publishes wait for.
-BESIDE, RATE, CALM = 100, 40.0, 800
+BESIDE, RATE, CALM = 100, 40.0, 600
 PATIENCE = 300.0
 
 

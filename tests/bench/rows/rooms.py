@@ -20,7 +20,7 @@ def run(lab: Lab) -> Iterator[Line]:
         clients = stack.enter_context(lab.crowd(web, PEOPLE, [room]))
         talker = stack.enter_context(Child("tests.bench.talker", lab.site().env()))
         deliver(clients, talker, sockets=PEOPLE, messages=20, rate=CALM)  # everything that is made once
-        calm = deliver(clients, talker, sockets=PEOPLE, messages=100, rate=CALM)
+        calm = deliver(clients, talker, sockets=PEOPLE, messages=50, rate=CALM)
         yield at_most("rooms", "a message on 2 000 screens, p99", calm["p99"], 150, p99_ms=calm["p99"], goal_ms=150, **_lost(calm))
         busy = deliver(clients, talker, sockets=PEOPLE, messages=int(BUSY * SECONDS), rate=BUSY)
         behind = sum(_lost(busy).values())

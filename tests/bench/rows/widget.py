@@ -9,7 +9,7 @@ from tests.bench.figures import Line, at_most, percentile
 from tests.bench.lab import Lab
 from tests.bench.rows.board import viewers
 
-VALUES, VIEWERS = 45, 200
+VALUES, VIEWERS = 30, 200
 
 
 def run(lab: Lab) -> Iterator[Line]:
