@@ -206,8 +206,16 @@ class Compose(forms.Form):
         """What a second click has in common with the first. Who changes a word and sends again means another broadcast."""
         if not self.cleaned_data["intent"]:
             return ""
-        said = {name: self[name].value() for name in self.fields}
+        said = {name: self[name].value() for name in self.fields} | {"file": self._fingerprint()}
         return hashlib.sha256(json.dumps([sender.pk, said], default=str).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def _fingerprint(self) -> str:
+        """What the file holds: corrected, it has its old name and other people."""
+        file = self.cleaned_data.get("file")
+        if not file:
+            return ""
+        file.seek(0)
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _words(text: str) -> list[str]:

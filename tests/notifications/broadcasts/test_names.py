@@ -84,6 +84,16 @@ def test_the_console_counts_and_sends_to_a_file_and_to_names_beside_it(
     assert (titles(bob), titles(alice), titles(charlie)) == (["Maintenance"], ["Maintenance"], [])
 
 
+def test_a_corrected_file_of_the_same_name_is_another_broadcast_and_the_same_one_is_not(
+    alice: Any, bob: Any, charlie: Any, browser_of: Callable[[Any], Client]
+) -> None:
+    browser = browser_of(alice)
+    for content in ("bob\n", "bob\n", "charlie\n"):
+        browser.post(ADD, SAID | {"file": file(content)})
+    broadcasts.work_off_due()
+    assert (Broadcast.objects.count(), titles(bob), titles(charlie)) == (2, ["Maintenance"], ["Maintenance"])
+
+
 def test_the_console_says_what_is_wrong_with_a_file_and_sends_nothing(alice: Any, bob: Any, browser_of: Callable[[Any], Client]) -> None:
     for content, words in (("bob\n=1+1\n", "looks like a formula"), ("b\xf6b\n".encode("latin-1"), "not UTF-8"), ("", "empty")):
         page = browser_of(alice).post(ADD, SAID | {"file": file(content)})
