@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from notifications import delivery_admin, policy
 from notifications.broadcasts import actions as broadcasts
 from notifications.broadcasts import console, showing
+from notifications.errors import BadNotification
 from notifications.models import Broadcast, Notification, Recurrence, Schedule
 
 if TYPE_CHECKING:
@@ -117,7 +118,12 @@ class RecurrenceAdmin(ReadOnly):
         self._switch(request, chosen, on=False)
 
     def _switch(self, request: HttpRequest, chosen: Any, *, on: bool) -> None:
-        switched = sum(broadcasts.switch(one, on=on, by=request.user) for one in chosen)
+        switched = 0
+        for one in chosen:
+            try:
+                switched += broadcasts.switch(one, on=on, by=request.user)
+            except BadNotification as error:
+                messages.error(request, f"“{one.title}” stays off: {error}")
         messages.success(request, f"Switched {'on' if on else 'off'}: {switched}.")
 
 

@@ -53,10 +53,15 @@ def _expires(job: jobs.Job) -> int | None:
 
 def _when(job: jobs.Job) -> dict[str, Any]:
     if job.every:
-        return {"interval": IntervalSchedule.objects.get_or_create(every=job.every, period=IntervalSchedule.SECONDS)[0]}
+        return {"interval": _one(IntervalSchedule, every=job.every, period=IntervalSchedule.SECONDS)}
     minute, hour, day, month, weekday = job.cron.split()
     fields = {"minute": minute, "hour": hour, "day_of_month": day, "month_of_year": month, "day_of_week": weekday, "timezone": "UTC"}
-    return {"crontab": CrontabSchedule.objects.get_or_create(**fields)[0]}
+    return {"crontab": _one(CrontabSchedule, **fields)}
+
+
+def _one(model: Any, **fields: Any) -> Any:
+    """The first row that says this, or a new one. Nothing keeps these tables from holding two equal ones, at which get_or_create raises."""
+    return model.objects.filter(**fields).order_by("pk").first() or model.objects.create(**fields)
 
 
 class Scheduler(DatabaseScheduler):  # type: ignore[misc]

@@ -55,13 +55,16 @@ def read(text: str) -> Cron:
     minutes, hours, days, months, weekdays = (
         _field(word, name, size, least) for word, (name, size, least) in zip(words, FIELDS, strict=True)
     )
+    weekdays = {day % 7 for day in weekdays}
     return Cron(words, tuple(sorted(minutes)), tuple(sorted(hours)), frozenset(days), frozenset(months), frozenset(weekdays))
 
 
 def _field(word: str, name: str, size: int, least: int) -> set[int]:
     # Of a huge number the parser would make a huge range before it refuses it.
     if not _WORD.fullmatch(word) or any(int(number) > 99 for number in _NUMBERS.findall(word)):
-        raise BadCron(f"{word[:20]!r} is no {name}: write *, a number, a list 1,15, a range 1-5 or a step */5.")
+        raise BadCron(f"{word[:20]!r} is no {name}: write *, a number, a list 1,15, a range 1-5 or a step */5; in 60 characters.")
+    if name == "day of week" and "7" in word:
+        size = 8  # Sunday is 0, and 7 as well
     try:
         found = set(crontab_parser(size, least).parse(word.lower()))
     except (ParseException, ValueError) as error:

@@ -55,6 +55,15 @@ def test_what_the_admin_set_stays_and_the_task_is_put_right(three_jobs: None) ->
     assert PeriodicTask.objects.get(name="mine").task == "somebody.elses"
 
 
+def test_of_equal_times_that_somebody_added_by_hand_the_first_is_used(three_jobs: None) -> None:
+    IntervalSchedule.objects.all().delete()
+    CrontabSchedule.objects.all().delete()
+    every = [IntervalSchedule.objects.create(every=2, period=IntervalSchedule.SECONDS) for _ in range(2)]
+    at = [CrontabSchedule.objects.create(minute="5", timezone="UTC") for _ in range(2)]
+    assert schedule.sync() == 2
+    assert (row("often").interval, row("hourly").crontab) == (every[0], at[0])
+
+
 def test_two_jobs_of_one_time_share_it(three_jobs: None) -> None:
     jobs.register("often_too", lambda: None, every=2)
     jobs.register("hourly_too", lambda: None, cron="5 * * * *")

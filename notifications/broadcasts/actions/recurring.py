@@ -37,39 +37,54 @@ def recur(
     Raises BadNotification and its kin: a bad timetable, one that never comes, an audience of nobody; then nothing was stored.
     """
     now = timezone.now()
-    known = Recurrence.objects.filter(token=token, sender=sender).first() if token else None
-    if known is not None:
+    if known := _planned_before(token, sender):
         return known
     table, clock = _read(times), _zone(zone)
-    next_at = table.after(now, zone=clock)
-    if next_at is None:
-        raise BadNotification(NEVER, field="repeats")
+    next_at = _coming(table, clock, now)
     said = drafts.checked(now=now, title=title, body=body, url=url, priority=priority, markdown=markdown)
     meant = fixed(audiences.resolve(audience))
     if not meant.watching and not meant.people().exists():
         raise BadNotification("Nobody active is in this audience.", field="audience")
     says = {"title": said.title, "body": said.body, "url": said.url, "priority": int(said.priority), "markdown": said.markdown}
+    try:
+        with transaction.atomic():
+            made = Recurrence.objects.create(
+                title=said.title, says=says, audience=meant.stored(), crontab=_crontab(table, clock), sender=sender, next_at=next_at,
+                created_at=now, token=token or None,
+            )  # fmt: skip
+            note(made, f"Planned for {times} ({zone}).", by=sender, flag=1)
+            return made
+    except IntegrityError:
+        # The other click was first, in this very moment.
+        if known := _planned_before(token, sender):
+            return known
+        raise
+
+
+def _planned_before(token: str, sender: Any) -> Recurrence | None:
+    return Recurrence.objects.filter(token=token, sender=sender).first() if token else None
+
+
+def _crontab(table: Cron, clock: ZoneInfo) -> CrontabSchedule:
     minute, hour, day, month, weekday = table.words
-    with transaction.atomic():
-        crontab, _ = CrontabSchedule.objects.get_or_create(
-            minute=minute, hour=hour, day_of_month=day, month_of_year=month, day_of_week=weekday, timezone=clock
-        )
-        made = Recurrence.objects.create(
-            title=said.title, says=says, audience=meant.stored(), crontab=crontab, sender=sender, next_at=next_at, created_at=now,
-            token=token or None,
-        )  # fmt: skip
-        note(made, f"Planned for {times} ({zone}).", by=sender, flag=1)
-        return made
+    fields = {"minute": minute, "hour": hour, "day_of_month": day, "month_of_year": month, "day_of_week": weekday, "timezone": clock}
+    # Nothing keeps its table from holding two equal rows, at which get_or_create would raise.
+    return CrontabSchedule.objects.filter(**fields).order_by("pk").first() or CrontabSchedule.objects.create(**fields)
 
 
 def switch(made: Recurrence, *, on: bool, by: Any) -> bool:
-    """Switch a recurring broadcast on or off. What was missed meanwhile is not sent. False when it stood so already."""
+    """Switch a recurring broadcast on or off. What was missed meanwhile is not sent. False when it stood so already.
+
+    Off always works. Raises BadNotification: on, with a timetable that was broken by hand meanwhile.
+    """
     now = timezone.now()
     with transaction.atomic():
         row = Recurrence.objects.select_for_update(of=("self",)).select_related("crontab").get(pk=made.pk)
         if row.enabled == on:
             return False
-        row.enabled, row.reason, row.next_at = on, "", _next(row, now)
+        row.enabled, row.reason = on, ""
+        if on:
+            row.next_at = _coming(_read(_times(row)), row.crontab.timezone, now)
         row.save(update_fields=["enabled", "reason", "next_at"])
         note(row, "Switched on." if on else "Switched off.", by=by)
         return True
@@ -139,9 +154,21 @@ def _next(row: Recurrence, now: datetime) -> datetime | None:
     return _table(row).after(now, zone=row.crontab.timezone)
 
 
+def _coming(table: Cron, clock: ZoneInfo, now: datetime) -> datetime:
+    """The next time; refused where there is none."""
+    found = table.after(now, zone=clock)
+    if found is None:
+        raise BadNotification(NEVER, field="repeats")
+    return found
+
+
 def _table(row: Recurrence) -> Cron:
+    return cron.read(_times(row))
+
+
+def _times(row: Recurrence) -> str:
     one = row.crontab
-    return cron.read(" ".join([one.minute, one.hour, one.day_of_month, one.month_of_year, one.day_of_week]))
+    return " ".join([one.minute, one.hour, one.day_of_month, one.month_of_year, one.day_of_week])
 
 
 def _read(times: str) -> Cron:

@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule
 
+from notifications import drafts
 from notifications.broadcasts import actions as broadcasts
 from notifications.broadcasts import cron
 from notifications.broadcasts.cron import BadCron
@@ -55,6 +56,10 @@ def sweep(at: datetime) -> None:
         ("*/30 8 * * *", "Europe/Berlin", ["2026-11-22T07:00", "2026-11-22T07:30"]),
         ("0 0 13 * fri", "UTC", ["2027-08-13T00:00", "2028-10-13T00:00"]),
         ("0 0 29 2 *", "UTC", ["2028-02-29T00:00", "2032-02-29T00:00"]),
+        ("0 9 * * 7", "UTC", ["2026-11-22T09:00", "2026-11-29T09:00"]),
+        ("0 9 * * 6-7", "UTC", ["2026-11-22T09:00", "2026-11-28T09:00", "2026-11-29T09:00"]),
+        ("0 9 * * 0-7", "UTC", ["2026-11-22T09:00", "2026-11-23T09:00"]),
+        ("0 9 * * fri-mon/2", "UTC", ["2026-11-22T09:00", "2026-11-27T09:00"]),
         ("59 23 31 12 *", "UTC", ["2026-12-31T23:59", "2027-12-31T23:59"]),
     ],
 )
@@ -188,6 +193,47 @@ def test_a_timetable_that_somebody_broke_by_hand_stops_only_its_own(hourly: Recu
     hourly.refresh_from_db()
     assert (hourly.enabled, titles(bob)) == (False, ["Other"])
     assert "is no minute" in hourly.reason
+
+
+def test_one_whose_timetable_is_broken_is_switched_off_and_not_on_again_until_it_is_mended(
+    hourly: Recurrence, alice: Any, browser_of: Browser
+) -> None:
+    other = broadcasts.recur("all", "0 */1 * * *", title="Other", sender=alice)
+
+    def switched(action: str) -> tuple[str, list[bool]]:
+        page = browser_of(alice).post(LIST, {"action": action, "_selected_action": [hourly.pk, other.pk]}, follow=True)
+        return page.content.decode(), list(Recurrence.objects.order_by("pk").values_list("enabled", flat=True))
+
+    CrontabSchedule.objects.filter(pk=hourly.crontab_id).update(minute=",".join(str(n) for n in range(60)))
+    assert switched("switch_off")[1] == [False, False]
+    page, enabled = switched("switch_on")
+    assert enabled == [False, True]
+    assert "“Standup” stays off" in page
+    assert "is no minute" in page
+    CrontabSchedule.objects.filter(pk=hourly.crontab_id).update(minute="0", day_of_month="30", month_of_year="2")
+    assert "no time that ever comes" in switched("switch_on")[0]
+    CrontabSchedule.objects.filter(pk=hourly.crontab_id).update(day_of_month="*", month_of_year="*")
+    assert switched("switch_on")[1] == [True, True]
+
+
+def test_of_two_simultaneous_clicks_the_second_finds_the_first(alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = drafts.checked
+
+    def click() -> Recurrence:
+        return broadcasts.recur("all", "0 * * * *", title="Standup", sender=alice, token="t1")
+
+    def meanwhile(**given: Any) -> Any:
+        monkeypatch.undo()
+        click()
+        return checked(**given)
+
+    monkeypatch.setattr(drafts, "checked", meanwhile)
+    assert click() == Recurrence.objects.get()
+
+
+def test_of_equal_timetables_that_somebody_added_by_hand_the_first_is_used(alice: Any) -> None:
+    equal = [CrontabSchedule.objects.create(minute="59", timezone="UTC") for _ in range(2)]
+    assert broadcasts.recur("all", "59 * * * *", title="Standup", sender=alice).crontab == equal[0]
 
 
 # The console
