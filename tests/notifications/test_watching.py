@@ -1,19 +1,31 @@
 """watching:<channel>: whoever looks at a channel now, told by its sender, its API and its broadcasts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
+from core import jobs
+from core.delivery import history
 from core.delivery.channel import registry
+from core.delivery.executor import on_executor
+from core.delivery.hub import hub
 from core.models import Presence, Process
+from dashboard.actions import save_dashboard
+from dashboard.models import Dashboard
 from notifications import actions, audiences
 from notifications.broadcasts import actions as broadcasts
 from notifications.errors import UnknownAudience
+from notifications.rooms.actions import open_room
+from notifications.rooms.models import Room
+from notifications.rooms.people import Person
 from tests.notifications.conftest import titles
 from tests.support.kinds import Lines
+from tests.support.live import live_client
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +51,44 @@ def test_who_looks_at_a_channel_is_told_once_and_nobody_else(alice: Any, bob: An
     look("testlog:b", "alice")
     assert actions.notify("watching:testlog:a", title="Here").recipients == 2
     assert (titles(alice), titles(bob), titles(charlie)) == ([], ["Here"], ["Here"])
+
+
+@pytest.fixture
+async def running_hub() -> AsyncIterator[None]:
+    """The hub at work, and no jobs beside it: SQLite has one writer, and they would meet the tests'."""
+    with jobs.collected():
+        await hub.start()
+        yield
+        await hub.stop()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_boards_and_rooms_are_named_by_their_slugs_and_reach_whose_pages_are_open(
+    running_hub: None, alice: Any, bob: Any, charlie: Any
+) -> None:
+    def made() -> tuple[str, str]:
+        board = save_dashboard(Dashboard(slug="wall", title="Wall", owner=bob))
+        save_dashboard(Dashboard(slug="other", title="Other", owner=alice))
+        return board.channel, open_room("club", title="Club", access=Room.Access.MEMBERS, owner=Person.of_user(alice)).channel
+
+    def cookies_of(person: Any) -> str:
+        browser = Client()
+        browser.force_login(person)
+        return "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
+
+    def told() -> list[int]:
+        words = ("dashboard:wall", "room:club", "dashboard:other")
+        return [actions.notify(f"watching:{word}", title=word).recipients for word in words]
+
+    async with AsyncExitStack() as pages:
+        for person, channel in zip((bob, alice), await on_executor(made), strict=True):
+            about = f"presence:{channel.replace(':', '.')}"
+            at = {name: str(where) for name, where in (await on_executor(history.positions, [channel, about])).items()}
+            page = await pages.enter_async_context(live_client(positions=at, cookies=await on_executor(cookies_of, person)))
+            await page.resume()
+            await page.texts_until(about, person.username)
+        assert await on_executor(told) == [1, 1, 0]
+    assert [await on_executor(titles, person) for person in (bob, alice, charlie)] == [["dashboard:wall"], ["room:club"], []]
 
 
 def test_who_has_left_with_her_process_is_not_told(bob: Any) -> None:
