@@ -1,5 +1,6 @@
 """How many are connected, have seen it, have read it: asked while it is written and while somebody looks, and told by the state channel."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +11,10 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from core import jobs
+from core.delivery import sequencer
 from core.delivery.channel import Event, registry
 from core.delivery.hub import hub
+from core.delivery.statements import Locked
 from core.models import Presence, Process
 from notifications.actions import broadcast, mark_read, mark_seen
 from notifications.broadcasts import actions as broadcasts
@@ -151,8 +154,27 @@ def test_rate_and_time_left_are_those_of_the_newest_chunks_and_of_none_before_a_
     assert (progress.about(made, now=now)["rate"], progress.about(made, now=now)["left"]) == (0, None)
 
 
-def test_progress_is_paced_to_five_a_second() -> None:
-    assert registry.kinds["broadcast"].pace >= 0.2
+def test_progress_is_told_at_once_and_then_the_newest_of_it_five_times_a_second(made: Broadcast, monkeypatch: pytest.MonkeyPatch) -> None:
+    channel, due = f"broadcast:{made.pk}", sequencer._due
+
+    def numbered(*, since: float | None) -> list[int]:
+        """What of the rows written a pass tells, so many seconds after the one before it."""
+
+        def after(rows: Iterable[Locked], outcome: sequencer.Outcome) -> dict[str, Locked]:
+            rows = list(rows)
+            for row in rows:
+                row.since = since
+            return due(rows, outcome)
+
+        monkeypatch.setattr(sequencer, "_due", after)
+        return [event.data["written"] for batch in sequencer.sequence([channel]).batches for event in batch.events]
+
+    assert numbered(since=None) == [0]
+    broadcasts.write_chunk(made.pk, size=1)
+    broadcasts.write_chunk(made.pk, size=1)
+    assert numbered(since=0.19) == []
+    broadcasts.write_chunk(made.pk, size=1)
+    assert numbered(since=0.2) == [3]
 
 
 def test_the_page_says_all_of_it_in_words() -> None:
