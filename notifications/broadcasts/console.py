@@ -53,7 +53,11 @@ def compose(request: HttpRequest, context: Mapping[str, Any], sent: Callable[[Br
             # What the actions call deliver_at, this form calls send_at.
             field = {"deliver_at": "send_at"}.get(error.field, error.field)
             form.add_error(field if field in form.fields else None, str(error))
-    about = {"form": form, "preview": _preview(request.POST), "count": _counted(form) if form.is_bound else None}
+    if form.files and "file" not in form.errors:
+        form.add_error("file", "Choose the file again: a page cannot keep it.")
+    # Counted without the file, as Send would go from the page that is shown.
+    count = _counted(Compose(request.POST)) if form.is_bound else None
+    about = {"form": form, "preview": _preview(request.POST), "count": count}
     return render(request, "notifications/console/compose.html", {**context, **about})
 
 

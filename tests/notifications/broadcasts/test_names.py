@@ -94,6 +94,16 @@ def test_a_corrected_file_of_the_same_name_is_another_broadcast_and_the_same_one
     assert (Broadcast.objects.count(), titles(bob), titles(charlie)) == (2, ["Maintenance"], ["Maintenance"])
 
 
+def test_a_page_that_comes_back_has_lost_the_file_says_so_and_counts_without_it(
+    alice: Any, bob: Any, charlie: Any, browser_of: Callable[[Any], Client]
+) -> None:
+    for more, count in (({"names": "charlie"}, "Send to 1 person"), ({}, "Name somebody.")):
+        page = browser_of(alice).post(ADD, SAID | {"_test": "1", "file": file("bob\n")} | more).content.decode()
+        assert "Choose the file again" in page
+        assert count in page
+    assert (titles(alice), Broadcast.objects.count()) == (["Maintenance"], 0)
+
+
 def test_the_console_says_what_is_wrong_with_a_file_and_sends_nothing(alice: Any, bob: Any, browser_of: Callable[[Any], Client]) -> None:
     for content, words in (("bob\n=1+1\n", "looks like a formula"), ("b\xf6b\n".encode("latin-1"), "not UTF-8"), ("", "empty")):
         page = browser_of(alice).post(ADD, SAID | {"file": file(content)})
