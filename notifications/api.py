@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Field, Router, Status
@@ -16,7 +17,7 @@ from notifications import actions, audiences, drafts, policy, texts, times
 from notifications.audiences import Audience
 from notifications.broadcasts import actions as broadcasts
 from notifications.errors import BadNotification, NotAllowed, UnknownAudience, UnknownKey
-from notifications.models import Broadcast, Notification, Priority
+from notifications.models import Broadcast, InboxItem, Notification, Priority
 
 router = Router(tags=["Notifications"])
 # Strict: pydantic would take true for 1.
@@ -136,9 +137,17 @@ def notify_fully(request: HttpRequest, sending: Send) -> Status[dict[str, int]]:
     openapi_extra=_example({"title": "Backup failed", "priority": "high"}, SENT),
 )
 def change_by_key(request: HttpRequest, saying: Saying, key: str = Path(example="backup")) -> Status[dict[str, int]]:
-    """Replace the given fields for everybody who has it, on screens too. A key belongs to its sender."""
+    """Replace the given fields for everybody who has it, on screens too. A key belongs to its sender.
+
+    Whether its sender may tell these people so loudly is asked as for a new one.
+    """
     caller = _caller(request)
-    return _sent(actions.replace(_own_key(caller, key), sender=caller.user, **saying.said(caller, now=timezone.now())))
+    key = _own_key(caller, key)
+    _require_tellable(caller, key)
+    said = saying.said(caller, now=timezone.now())
+    if "priority" not in said:
+        _require_loudness(caller, max(_out_under(caller, key).values_list("priority", flat=True), default=0))
+    return _sent(actions.replace(key, sender=caller.user, **said))
 
 
 class Withdrawn(Strict):
@@ -152,7 +161,7 @@ class Withdrawn(Strict):
     openapi_extra=_example(None, {"recipients": 3}, status=200),
 )
 def withdraw_by_key(request: HttpRequest, key: str = Path(example="backup")) -> dict[str, int]:
-    """Take it off every screen and out of every inbox."""
+    """Take it off every screen and out of every inbox: also by who may no longer tell these people anything."""
     caller = _caller(request)
     return {"recipients": actions.withdraw(_own_key(caller, key), sender=caller.user)}
 
@@ -298,13 +307,24 @@ def _require_words(caller: Caller, words: tuple[str, ...]) -> None:
 def _own_key(caller: Caller, key: str) -> str:
     """The key as it is stored. Raises UnknownKey, or Problem (403) where the token's scopes do not cover whom it was sent to."""
     key = texts.key(key)
-    sent = Notification.objects.filter(owner=actions.owner_of(caller.user), key=key, withdrawn_at=None)
-    known = list(sent.values_list("audience", flat=True))
+    known = list(_out_under(caller, key).values_list("audience", flat=True))
     if not known or not key:
         raise UnknownKey("You have sent nothing under this key, or have withdrawn it.", field="key")
     for words in known:
         _require_words(caller, tuple(words))
     return key
+
+
+def _out_under(caller: Caller, key: str) -> QuerySet[Notification]:
+    return Notification.objects.filter(owner=actions.owner_of(caller.user), key=key, withdrawn_at=None)
+
+
+def _require_tellable(caller: Caller, key: str) -> None:
+    """Refuse, as a new one would be, what reaches somebody whom the owner may not tell, or no longer. Raises UnknownAudience."""
+    held = InboxItem.objects.filter(notification__in=_out_under(caller, key))
+    people = set(held.values_list("user_id", flat=True))
+    if policy.still_tellable(caller.user, people, Priority.NORMAL) != people:
+        raise policy.unknown_to(caller.user)
 
 
 def _require_broadcast(caller: Caller) -> None:
@@ -315,10 +335,14 @@ def _require_broadcast(caller: Caller) -> None:
 
 def _priority(caller: Caller, word: object) -> Priority:
     priority = drafts.priority_named(word)
+    _require_loudness(caller, priority)
+    return priority
+
+
+def _require_loudness(caller: Caller, priority: int) -> None:
     if priority == Priority.CRITICAL:
         caller.require("critical")
-        policy.check_priority(caller.user, priority)
-    return priority
+        policy.check_priority(caller.user, Priority.CRITICAL)
 
 
 def _sent(sent: actions.Sent) -> Status[dict[str, int]]:

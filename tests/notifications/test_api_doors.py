@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
 from core.api import api as signalbox_api
@@ -148,3 +149,64 @@ def test_an_audience_of_nobody_is_refused_by_every_call_that_takes_one(alice: An
         assert (answer.status_code, json.loads(answer.content)["field"]) == (422, "audience")
     assert not Notification.objects.exists()
     assert not Broadcast.objects.exists()
+
+
+# What somebody sent while she still might
+
+
+def lose_the_right_to_tell(alice: Any) -> None:
+    alice.is_staff = False
+    alice.save(update_fields=["is_staff"])
+    alice.user_permissions.remove(*Permission.objects.filter(codename="add_notification"))
+
+
+def lose_the_right_to_be_critical(alice: Any) -> None:
+    alice.user_permissions.remove(Permission.objects.get(codename="send_critical"))
+
+
+@pytest.mark.parametrize(
+    ("lose", "change", "code"),
+    [
+        (lose_the_right_to_tell, {"title": "y"}, "not_found"),
+        (lose_the_right_to_tell, {"priority": "low"}, "not_found"),
+        (lose_the_right_to_be_critical, {"title": "y"}, "forbidden"),
+        (lose_the_right_to_be_critical, {"priority": "critical"}, "forbidden"),
+    ],
+)
+def test_who_lost_the_right_changes_nothing_and_is_answered_as_if_she_sent_it_anew(
+    alice: Any, bob: Any, api_of: ApiOf, lose: Callable[[Any], None], change: dict[str, Any], code: str
+) -> None:
+    sent = {"audience": "bob", "title": "x", "priority": "critical", "key": "k"}
+    api = api_of(alice, "notify:*", "critical")
+    assert api.post("notifications", sent).status_code == 202
+    lose(alice)
+    before = told()
+    anew = api.post("notifications", sent | {"key": "other"} | change)
+    changed = api.post("notifications/by-key/k", change, method="PATCH")
+    assert (changed.status_code, changed.content) == (anew.status_code, anew.content)
+    assert json.loads(changed.content)["code"] == code
+    assert (told(), titles(bob)) == (before, ["x"])
+    # What is no longer hers to say is still hers to take back.
+    assert api.post("notifications/by-key/k", method="DELETE").status_code == 200
+    assert titles(bob) == []
+
+
+def test_who_may_no_longer_be_critical_may_say_it_less_loudly(alice: Any, bob: Any, api_of: ApiOf) -> None:
+    api = api_of(alice, "notify:*", "critical")
+    api.post("notifications", {"audience": "bob", "title": "x", "priority": "critical", "key": "k"})
+    narrow = api_of(alice, "notify:*").post("notifications/by-key/k", {"title": "y"}, method="PATCH")
+    assert (narrow.status_code, json.loads(narrow.content)["code"]) == (403, "scope_missing")
+    lose_the_right_to_be_critical(alice)
+    assert api.post("notifications/by-key/k", {"title": "y", "priority": "high"}, method="PATCH").status_code == 202
+    assert titles(bob) == ["y"]
+
+
+def test_a_member_changes_what_her_group_has_until_somebody_of_them_has_left_it(bob: Any, charlie: Any, ops: Group, api_of: ApiOf) -> None:
+    charlie.groups.add(ops)
+    api = api_of(bob)
+    api.post("notifications", {"audience": "ops", "title": "x", "key": "k"})
+    assert api.post("notifications/by-key/k", {"title": "y"}, method="PATCH").status_code == 202
+    charlie.groups.remove(ops)
+    assert api.post("notifications/by-key/k", {"title": "z"}, method="PATCH").status_code == 404
+    assert api.post("notifications", {"audience": "ops", "title": "z", "key": "k"}).status_code == 202
+    assert (titles(bob), titles(charlie)) == (["z"], ["y"])
