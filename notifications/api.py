@@ -1,5 +1,6 @@
 """Notifications and broadcasts over HTTP: `curl -H "Authorization: Bearer $T" -d "Backup done" localhost:8000/api/v1/notify/ops`."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from core.tokens import Caller
 from notifications import actions, audiences, drafts, policy, texts, times
 from notifications.audiences import Audience
 from notifications.broadcasts import actions as broadcasts
-from notifications.errors import BadNotification, NotAllowed, UnknownAudience, UnknownKey
+from notifications.errors import AmbiguousAudience, BadNotification, NotAllowed, UnknownAudience, UnknownKey
 from notifications.models import Broadcast, InboxItem, Notification, Priority
 
 router = Router(tags=["Notifications"])
@@ -286,22 +287,32 @@ def _header(request: HttpRequest, name: str) -> str:
 
 def _meant(caller: Caller, words: list[str]) -> Audience:
     """The audience, if the caller's scopes and her owner's rights cover it. Raises BadNotification, Problem (403)."""
+    # Before anything is looked up: a token learns nothing about names that it was not made for.
+    _require_words(caller, words)
     try:
         meant = audiences.resolve(words)
-    except UnknownAudience:
-        caller.require(*[f"notify:{word}" for word in words[:1]])
+    except (UnknownAudience, AmbiguousAudience):
         if not policy.may_notify_anybody(caller.user):
             raise policy.unknown_to(caller.user) from None
         raise
+    # What a bare word turned out to be, too.
     _require_words(caller, meant.shown)
     policy.check_may_notify(caller.user, meant)
     return meant
 
 
-def _require_words(caller: Caller, words: tuple[str, ...]) -> None:
+def _require_words(caller: Caller, words: Iterable[str]) -> None:
     for word in words:
-        # A token made for `ops` may say `group:ops`, and the other way round.
-        caller.require(f"notify:{word}", f"notify:{word.partition(':')[2] or word}")
+        caller.require(*_spellings(word))
+
+
+def _spellings(word: str) -> list[str]:
+    """The scopes that cover a word. A token made for `ops` may say `group:ops`, and the other way round."""
+    prefix, colon, name = word.strip().partition(":")
+    name = name.strip()
+    return (
+        [f"notify:{prefix}:{name}", f"notify:{name}"] if colon else [f"notify:{prefix}", f"notify:group:{prefix}", f"notify:user:{prefix}"]
+    )
 
 
 def _own_key(caller: Caller, key: str) -> str:
@@ -311,7 +322,7 @@ def _own_key(caller: Caller, key: str) -> str:
     if not known or not key:
         raise UnknownKey("You have sent nothing under this key, or have withdrawn it.", field="key")
     for words in known:
-        _require_words(caller, tuple(words))
+        _require_words(caller, words)
     return key
 
 

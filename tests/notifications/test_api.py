@@ -145,6 +145,32 @@ def test_a_stranger_is_told_the_same_whether_there_is_such_a_name_or_not(
     assert found["detail"] == "You may notify user:charlie; there is nobody else for you."
 
 
+def test_who_may_not_tell_them_is_told_the_same_of_a_name_of_two(bob: Any, charlie: Any, api_of: ApiOf) -> None:
+    User.objects.create_user("ops")
+    for person, allowed in ((charlie, ["user:charlie"]), (bob, ["user:bob", "group:ops"])):
+        answers = [problem(plain(api_of(person), word, "x"), 404, "not_found") for word in ("ops", "nobody", "user:ops")]
+        assert [answer["allowed"] for answer in answers] == [allowed] * 3
+        assert answers[0]["detail"] == answers[1]["detail"] == answers[2]["detail"]
+
+
+@pytest.mark.parametrize("word", ["ops", "alcie", "user:alcie", "alice", "user:alice", "ops,alcie", "ops,user:alcie", "bob,ops,alice"])
+def test_a_token_learns_no_name_that_it_was_not_made_for(alice: Any, bob: Any, api_of: ApiOf, word: str) -> None:
+    User.objects.create_user("ops")  # a name of two
+    found = problem(plain(api_of(alice, "notify:bob", "notify:op"), word, "x"), 403, "scope_missing")
+    assert set(found["allowed"]) & {"notify:ops", "notify:alcie", "notify:alice"}
+    assert "user:ops" not in found["detail"]
+    if "alcie" in word:
+        assert "alice" not in json.dumps(found)
+
+
+@pytest.mark.parametrize("words", [["ops", "nobody"], ["user:bob", "alice"], ["ops", "group:nobody"]])
+def test_the_first_words_scope_opens_nothing_for_the_second(alice: Any, bob: Any, api_of: ApiOf, words: list[str]) -> None:
+    answer = api_of(alice, "notify:ops", "notify:user:bob").post("notifications", {"audience": words, "title": "x"})
+    found = problem(answer, 403, "scope_missing")
+    # The same words, whether there is such a name or not.
+    assert found["detail"] == f"This token has not the scope notify:{words[1]}."
+
+
 @pytest.mark.parametrize(
     ("scope", "word", "status"),
     [
