@@ -320,7 +320,7 @@ def _own_key(caller: Caller, key: str) -> str:
     key = texts.key(key)
     known = list(_out_under(caller, key).values_list("audience", flat=True))
     if not known or not key:
-        raise UnknownKey("You have sent nothing under this key, or have withdrawn it.", field="key")
+        raise UnknownKey("You have sent nothing under this key, or it was withdrawn or has expired.", field="key")
     for words in known:
         _require_words(caller, words)
     return key

@@ -1,7 +1,7 @@
 """A notification that has been checked and may be stored."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ _STEPS = {1: Priority.LOW, 2: Priority.LOW, 3: Priority.NORMAL, 4: Priority.HIGH
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is to be said, clean. Made by `checked` only."""
+    """What is to be said, clean. Made by `checked` and `changed`, or from what they made and was stored."""
 
     title: str
     body: str = ""
@@ -69,9 +69,7 @@ def checked(
     """Check all of it and return it clean. Raises BadNotification."""
     deliver_at = times.ahead(deliver_at, now=now, field="deliver_at") if deliver_at else None
     expires_at = times.ahead(expires_at, now=now, field="expires_at") if expires_at else None
-    if expires_at and expires_at <= max(now, deliver_at or now):
-        raise BadNotification("expires_at lies after now, and after deliver_at.", field="expires_at")
-    return Draft(
+    draft = Draft(
         title=texts.line(title, field="title", limit=texts.TITLE),
         body=texts.lines(body, field="body", limit=texts.BODY),
         url=texts.url(url),
@@ -80,10 +78,24 @@ def checked(
         actions=_actions(actions),
         key=texts.key(key),
         expires_at=expires_at,
-        deliver_at=deliver_at if deliver_at and deliver_at > now else None,
+        deliver_at=deliver_at,
         data=_data(data or {}),
         markdown=markdown,
     )
+    return _in_order(draft, now=now)
+
+
+def changed(draft: Draft, *, now: datetime, **changes: Any) -> Draft:
+    """The draft with these fields of `checked` in place of its own; what it keeps is not judged again. Raises BadNotification."""
+    judged = checked(now=now, **({"title": draft.title} | changes))
+    return _in_order(replace(draft, **{name: getattr(judged, name) for name in changes}), now=now)
+
+
+def _in_order(draft: Draft, *, now: datetime) -> Draft:
+    """The draft, due at once where its time has come. Raises BadNotification: it would end before it begins."""
+    if draft.expires_at and draft.expires_at <= max(now, draft.deliver_at or now):
+        raise BadNotification("expires_at lies after now, and after deliver_at.", field="expires_at")
+    return draft if draft.deliver_at and draft.deliver_at > now else replace(draft, deliver_at=None)
 
 
 def priority_named(word: object) -> Priority:

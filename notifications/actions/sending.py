@@ -75,12 +75,13 @@ def replace(key: str, *, sender: Any = None, **changes: Any) -> Sent:
     """Change what everybody has under this sender's key; takes any of notify's keywords. Raises UnknownKey, BadNotification."""
     now = timezone.now()
     with transaction.atomic():
-        known = _known_locked(owner_of(sender), key)
+        # What has expired is gone, whether it was swept away yet or not.
+        known = [one for one in _known_locked(owner_of(sender), key) if one.expires_at is None or one.expires_at > now]
         if not known:
-            raise UnknownKey("You have sent nothing under this key, or have withdrawn it.", field="key")
+            raise UnknownKey("You have sent nothing under this key, or it was withdrawn or has expired.", field="key")
         people = 0
         for notification in known:
-            draft = drafts.checked(now=now, **(_as_it_is(notification) | changes))
+            draft = drafts.changed(_as_it_is(notification), now=now, **changes)
             held = _holders([notification])[notification.pk]
             _again(notification, draft, sorted(held), replaces={}, now=now)
             people += len(held)
@@ -209,12 +210,12 @@ def _holders(notifications: Collection[Notification]) -> dict[int, set[Any]]:
     return held
 
 
-def _as_it_is(notification: Notification) -> dict[str, Any]:
-    """A stored notification as notify's keywords."""
-    names = ("title", "body", "url", "category", "actions", "expires_at", "data", "markdown")
+def _as_it_is(notification: Notification) -> Draft:
+    """A stored notification as the draft that it was."""
+    names = ("title", "body", "url", "category", "key", "expires_at", "data", "markdown")
     waiting = notification.deliver_at if notification.delivered_at is None else None
     values = {name: getattr(notification, name) for name in names}
-    return values | {"priority": Priority(notification.priority), "deliver_at": waiting, "key": notification.key}
+    return Draft(**values, priority=Priority(notification.priority), actions=tuple(notification.actions), deliver_at=waiting)
 
 
 def withdraw_locked(notifications: Collection[Notification], *, now: datetime) -> int:

@@ -17,7 +17,7 @@ from core.tokens import make_token, revoke
 from notifications.actions.sending import MAX_RECIPIENTS
 from notifications.models import Broadcast, InboxItem, Notification, Priority
 from tests.core.conftest import Api
-from tests.notifications.conftest import titles
+from tests.notifications.conftest import carried, newest_event, titles
 
 pytestmark = pytest.mark.django_db
 ApiOf = Callable[..., Api]
@@ -264,6 +264,53 @@ def test_a_key_is_not_there_for_another_sender(alice: Any, bob: Any, api_of: Api
     assert api_of(alice).post("notifications/by-key/other", {"title": "y"}, method=method).status_code == 404
     assert api_of(alice, "notify:ops").post("notifications/by-key/k", {"title": "y"}, method=method).status_code == 403
     assert titles(bob) == ["x"]
+
+
+def later(**times: timedelta) -> None:
+    """As if so much time had passed since these were written, and nobody had swept meanwhile."""
+    Notification.objects.update(**{name: timezone.now() - ago for name, ago in times.items()})
+
+
+def test_what_was_due_while_nobody_swept_may_be_changed_and_arrives(alice: Any, bob: Any, api_of: ApiOf) -> None:
+    api = api_of(alice)
+    api.post("notifications", {"audience": "bob", "title": "x", "key": "k", "deliver_at": "2h"})
+    later(deliver_at=timedelta(minutes=5))
+    mark = newest_event()
+    answer = api.post("notifications/by-key/k", {"title": "y"}, method="PATCH")
+    assert answer.status_code == 202, answer.content
+    put = [event.data["row"]["title"] for event in carried(f"user:{bob.pk}", after=mark) if event.type == "notification.put"]
+    assert put == ["y"]
+    sent = Notification.objects.get()
+    assert (sent.deliver_at, sent.delivered_at) == (None, sent.updated_at)
+    # A time that somebody does send is judged as ever.
+    past = {"deliver_at": "2020-01-01T00:00:00Z"}
+    assert json.loads(api.post("notifications/by-key/k", past, method="PATCH").content)["field"] == "deliver_at"
+
+
+def test_a_change_judges_nothing_that_was_not_sent(alice: Any, bob: Any, api_of: ApiOf) -> None:
+    api = api_of(alice)
+    api.post("notifications", {"audience": "bob", "title": "x", "key": "k", "deliver_at": "2h", "expires_at": "3h", "data": {"build": 42}})
+    # A button to a page that was there when it was sent.
+    button = {"label": "Again", "url": "/gone/", "method": "post"}
+    Notification.objects.update(actions=[button])
+    before = Notification.objects.get()
+    assert api.post("notifications/by-key/k", {"title": "y"}, method="PATCH").status_code == 202
+    after = Notification.objects.get()
+    assert (after.title, after.actions, after.data) == ("y", [button], {"build": 42})
+    assert (after.deliver_at, after.expires_at) == (before.deliver_at, before.expires_at)
+    # Together they must still make sense.
+    assert json.loads(api.post("notifications/by-key/k", {"deliver_at": "4h"}, method="PATCH").content)["field"] == "expires_at"
+    assert Notification.objects.get().deliver_at == before.deliver_at
+
+
+def test_what_has_expired_is_not_changed_even_before_it_is_swept_away(alice: Any, bob: Any, api_of: ApiOf) -> None:
+    api = api_of(alice)
+    api.post("notifications", {"audience": "bob", "title": "x", "key": "k", "expires_at": "2h"})
+    later(expires_at=timedelta(seconds=3))
+    mark = newest_event()
+    for change in ({"title": "y"}, {"expires_at": "2h"}):
+        assert api.post("notifications/by-key/k", change, method="PATCH").status_code == 404
+    assert (titles(bob), newest_event()) == (["x"], mark)
 
 
 # Broadcasts
