@@ -3,8 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -80,8 +78,6 @@ class BroadcastAdmin(ReadOnly):
             if made.send_at
             else f"is on its way to {showing.grouped(made.total)} {'person' if made.total == 1 else 'people'}"
         )
-        if not LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(made), object_id=str(made.pk)).exists():
-            self.log_addition(request, made, f"Sent to {', '.join(made.audience['shown'][:20])}: it {whither}."[:2000])
         messages.success(request, f"“{made.notification.title}” {whither}.")
 
 

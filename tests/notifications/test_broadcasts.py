@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
@@ -17,10 +18,11 @@ from core.delivery.channel import Reader, registry
 from notifications import actions, inbox
 from notifications.actions import broadcast
 from notifications.broadcasts import actions as broadcasts
-from notifications.broadcasts import schedules
+from notifications.broadcasts import progress, schedules
 from notifications.broadcasts.actions import sending
 from notifications.errors import BadNotification
 from notifications.models import Broadcast, BroadcastChunk, InboxItem, Notification, Priority, Schedule
+from tests.core.conftest import Api
 from tests.notifications.conftest import carried, newest_event, shown, titles
 from tests.notifications.screen import Screen
 
@@ -208,6 +210,52 @@ def test_badges_count_a_broadcast_as_soon_as_its_row_is_there(alice: Any, bob: A
     assert [counts.unseen for counts in found.values()] == [1, 1]
 
 
+# The history
+
+
+def history(made: Any) -> list[tuple[str, int, str]]:
+    entries = LogEntry.objects.filter(content_type__model=made._meta.model_name, object_id=str(made.pk)).order_by("pk")
+    return list(entries.values_list("user__username", "action_flag", "change_message"))
+
+
+def test_a_broadcast_sent_over_the_api_is_in_its_history_by_whom(alice: Any, bob: Any, api_of: Callable[..., Api]) -> None:
+    assert api_of(alice).post("broadcasts", {"audience": "all", "title": "x"}).status_code == 202
+    made = Broadcast.objects.get()
+    assert history(made) == [("alice", ADDITION, "Sent to all: 2 people.")]
+    assert [entry.get_change_message() for entry in progress.trail(made)] == ["Sent to all: 2 people."]
+
+
+def test_a_planned_broadcast_has_both_in_its_history_each_once(alice: Any, bob: Any) -> None:
+    at = timezone.now() + timedelta(hours=1)
+    made = broadcast("all", title="x", sender=alice, send_at=at)
+    planned = ("alice", ADDITION, f"Planned for {at:%Y-%m-%d %H:%M} UTC, to all.")
+    assert history(made) == [planned]
+    for _ in range(2):
+        broadcasts.work_off_due(at)
+    assert history(made) == [planned, ("alice", CHANGE, "Sent to all: 2 people.")]
+
+
+def test_a_slot_of_a_recurring_broadcast_is_in_its_history_by_whoever_planned_it(alice: Any, bob: Any) -> None:
+    row = broadcasts.recur("ops", "0 * * * *", title="x", sender=alice)
+    assert row.next_at is not None
+    broadcasts.work_off_recurring(row.next_at)
+    assert history(Broadcast.objects.get()) == [("alice", ADDITION, "Sent to group:ops: 1 person.")]
+
+
+def test_what_was_not_sent_is_not_in_the_history_as_sent(alice: Any, bob: Any) -> None:
+    with transaction.atomic():
+        broadcast("all", title="x", sender=alice)
+        transaction.set_rollback(True)
+    assert not LogEntry.objects.exists()
+    at = timezone.now() + timedelta(hours=1)
+    made = broadcast("group:ops", title="x", sender=alice, send_at=at)
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    broadcasts.work_off_due(at)
+    assert [what for _, _, what in history(made)] == [f"Planned for {at:%Y-%m-%d %H:%M} UTC, to group:ops."]
+    # This site's own code is no person, and the history names one in every line.
+    assert history(broadcast("all", title="x")) == []
+
+
 # Time
 
 
@@ -324,16 +372,16 @@ def test_progress_is_read_by_those_who_may_send(alice: Any, bob: Any) -> None:
 
 def test_the_console_sends_and_leads_to_the_progress(alice: Any, bob: Any, ops: Group, browser_of: Browser) -> None:
     browser = browser_of(alice)
-    page = browser.get("/admin/signalbox_notifications/broadcast/add/")
-    assert page.status_code == 200
+    assert browser.get("/admin/signalbox_notifications/broadcast/add/").status_code == 200
     said = {"title": "Listen", "body": "All of you", "url": "/rooms/", "priority": "2", "audience": "groups", "groups": [ops.pk]}
     response = browser.post("/admin/signalbox_notifications/broadcast/add/", said)
     made = Broadcast.objects.get()
     assert response.headers["Location"] == f"/admin/signalbox_notifications/broadcast/{made.pk}/progress/"
     assert (made.sender, made.total, made.notification.title) == (alice, 1, "Listen")
-    progress = browser.get(response.headers["Location"]).content.decode()
-    assert f'data-channel="broadcast:{made.pk}"' in progress
-    assert "Listen" in progress
+    page = browser.get(response.headers["Location"]).content.decode()
+    assert f'data-channel="broadcast:{made.pk}"' in page
+    assert "Listen" in page
+    assert history(made) == [("alice", ADDITION, "Sent to group:ops: 1 person.")]
     region = browser.get(response.headers["Location"], headers={"Live-Refetch": "1"}).content.decode()
     assert region.startswith('<section class="w" id="broadcast" data-channel=')
     assert browser.get("/admin/signalbox_notifications/broadcast/").status_code == 200

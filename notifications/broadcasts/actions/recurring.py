@@ -15,8 +15,8 @@ from django_celery_beat.models import CrontabSchedule
 from notifications import audiences, drafts, policy
 from notifications.audiences import Audience
 from notifications.broadcasts import cron
+from notifications.broadcasts.actions.noting import note
 from notifications.broadcasts.actions.sending import broadcast, fixed
-from notifications.broadcasts.actions.steering import note
 from notifications.broadcasts.cron import BadCron, Cron
 from notifications.errors import BadNotification
 from notifications.models import Broadcast, Priority, Recurrence, Schedule

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from django.contrib.admin.models import ADDITION, CHANGE
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -12,6 +13,7 @@ from core.delivery.publishing import NewEvent, publish_many
 from core.jobs import wake
 from notifications import audiences, drafts, policy
 from notifications.audiences import Audience
+from notifications.broadcasts.actions.noting import note
 from notifications.broadcasts.progress import progress_event
 from notifications.broadcasts.recipients import known_at
 from notifications.errors import BadNotification
@@ -68,7 +70,9 @@ def broadcast(
                 send_at=draft.deliver_at, created_at=now, token=token or None,
             )  # fmt: skip
             if draft.deliver_at is None:
-                _begin(made, now=now)
+                _begin(made, now=now, flag=ADDITION)
+            else:
+                note(made, f"Planned for {draft.deliver_at:%Y-%m-%d %H:%M} UTC, to {_whom(meant)}.", by=sender, flag=ADDITION)
             return made
     except IntegrityError:
         # The other click was first, in this very moment.
@@ -98,7 +102,7 @@ def _by_keys(rest: Audience, chosen: Any) -> Audience:
     return replace(rest, users=tuple(dict.fromkeys([*rest.users, *keys])))
 
 
-def _begin(made: Broadcast, *, now: datetime) -> None:
+def _begin(made: Broadcast, *, now: datetime, flag: int = CHANGE) -> None:
     """Show it on every open page and have the worker come. The caller holds the row, or has just made it."""
     meant = _at_sending(Audience.from_stored(made.audience))
     made.audience, people = meant.stored(), known_at(meant.people(), now)
@@ -109,11 +113,17 @@ def _begin(made: Broadcast, *, now: datetime) -> None:
     made.save(update_fields=["audience", "state", "sent_at", "total", "last_user", "finished_at", "reason"])
     Notification.objects.filter(pk=made.notification_id).update(delivered_at=now, updated_at=now)
     if made.total:
+        people_meant = f"{made.total} {'person' if made.total == 1 else 'people'}"
+        note(made, f"Sent to {_whom(meant)}: {people_meant}.", by=made.sender, flag=flag)
         publish_many([put_event(made), progress_event(made)])
         wake("broadcasts_due")
         wake("broadcast_figures")
     else:
         publish_many([progress_event(made)])
+
+
+def _whom(meant: Audience) -> str:
+    return ", ".join(meant.shown[:20])
 
 
 def put_event(made: Broadcast, *, again: bool = False) -> NewEvent:

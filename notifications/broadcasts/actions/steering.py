@@ -3,14 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.utils import timezone
 
 from core.delivery.publishing import NewEvent, publish_many
 from core.jobs import wake
 from notifications import deliveries
+from notifications.broadcasts.actions.noting import note
 from notifications.broadcasts.actions.sending import put_event
 from notifications.broadcasts.progress import progress_event
 from notifications.errors import WrongState
@@ -51,18 +50,11 @@ def _steer(pk: int, states: dict[str, str], *, verb: str, by: Any, withdraw: boo
         made.save(update_fields=["state", "finished_at", "resumed_at"])
         if withdraw:
             _withdraw_locked(made, now=now)
-        if by is not None:
-            note(made, f"{verb.capitalize()}.", by=by)
+        note(made, f"{verb.capitalize()}.", by=by)
         going_on = made.state == "sending" and made.notification.withdrawn_at is None
         publish_many([*([put_event(made, again=True)] if going_on else []), progress_event(made)])
         wake("broadcasts_due")
         return made
-
-
-def note(made: Any, what: str, *, by: Any, flag: int = CHANGE) -> None:
-    """The audit trail: the admin's own history of the row."""
-    about = {"content_type": ContentType.objects.get_for_model(made), "object_id": str(made.pk), "object_repr": str(made)[:200]}
-    LogEntry.objects.create(user=by, action_flag=flag, change_message=what, **about)
 
 
 def _withdraw_locked(made: Broadcast, *, now: datetime) -> None:
