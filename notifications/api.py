@@ -174,17 +174,20 @@ class BroadcastSend(Strict):
     audience: str | list[str] = Field("all", description="The words of notify.", examples=["all"])
     title: str = Field(description="One line, at most 200 characters.", examples=["Maintenance at 22:00"])
     body: str = Field("", examples=["The dashboards will be read-only for ten minutes."])
+    markdown: bool = Field(False, description="The body is Markdown, as in the console.", examples=[True])
     url: str = Field("", examples=["https://status.example.com/"])
     category: str = Field("broadcast", examples=["broadcast"])
     priority: PriorityName = Field("normal", examples=["normal"])
     actions: list[Action] = Field(default_factory=list)
     expires_at: Time | None = Field(None, examples=["2h"])
     send_at: Time | None = Field(None, description="Without it at once.", examples=["2026-11-21T22:00:00Z"])
+    data: dict[str, Any] | None = Field(None, description="Your own, at most 8 KiB of JSON; never shown.", examples=[{"window": 7}])
 
 
 class BroadcastState(Strict):
     id: int = Field(examples=[12])
     state: str = Field(description="scheduled, sending, paused, cancelled or done.", examples=["sending"])
+    reason: str = Field(description="Why it was not sent, or not to everybody, in words; else empty.", examples=[""])
     title: str = Field(examples=["Maintenance at 22:00"])
     audience: list[str] = Field(examples=[["all"]])
     total: int = Field(description="How many people are meant.", examples=[1200])
@@ -195,8 +198,8 @@ class BroadcastState(Strict):
 
 
 STATE = {
-    "id": 12, "state": "sending", "title": "Maintenance at 22:00", "audience": ["all"], "total": 1200, "written": 300, "send_at": None,
-    "sent_at": "2026-11-21T22:00:00Z", "finished_at": None,
+    "id": 12, "state": "sending", "reason": "", "title": "Maintenance at 22:00", "audience": ["all"], "total": 1200, "written": 300,
+    "send_at": None, "sent_at": "2026-11-21T22:00:00Z", "finished_at": None,
 }  # fmt: skip
 
 
@@ -375,6 +378,7 @@ def _state(made: Broadcast) -> dict[str, Any]:
     return {
         "id": made.pk,
         "state": made.state,
+        "reason": made.reason,
         "title": made.notification.title,
         "audience": made.audience["shown"],
         "total": made.total,

@@ -15,6 +15,7 @@ from django.utils import timezone
 from core import rates
 from core.tokens import make_token, revoke
 from notifications.actions.sending import MAX_RECIPIENTS
+from notifications.broadcasts import actions as broadcasts
 from notifications.models import Broadcast, InboxItem, Notification, Priority
 from tests.core.conftest import Api
 from tests.notifications.conftest import carried, newest_event, titles
@@ -324,6 +325,27 @@ def test_a_broadcast_is_sent_and_its_state_told(alice: Any, bob: Any, api_of: Ap
     assert json.loads(api.get(f"broadcasts/{made.pk}").content) == answer
 
 
+def test_a_broadcast_takes_everything(alice: Any, bob: Any, api_of: ApiOf) -> None:
+    sent = {
+        "audience": ["group:ops"], "title": "Maintenance", "body": "At **22:00**", "markdown": True, "url": "/rooms/", "category": "plant",
+        "priority": "high", "actions": [{"label": "Log", "url": "/log/"}], "expires_at": "2h", "data": {"window": 7},
+    }  # fmt: skip
+    assert api_of(alice).post("broadcasts", sent).status_code == 202
+    row = Notification.objects.get()
+    assert (row.body, row.markdown, row.data, row.category) == ("At **22:00**", True, {"window": 7}, "plant")
+    assert (row.url, row.priority, row.actions) == ("/rooms/", Priority.HIGH, [{"label": "Log", "url": "/log/"}])
+    assert row.expires_at is not None
+
+
+def test_a_planned_broadcast_that_was_not_sent_says_why(alice: Any, bob: Any, api_of: ApiOf) -> None:
+    api = api_of(alice)
+    made = json.loads(api.post("broadcasts", {"title": "x", "audience": "ops", "send_at": "1h", "expires_at": "2h"}).content)
+    assert (made["state"], made["reason"]) == ("scheduled", "")
+    broadcasts.work_off_due(timezone.now() + timedelta(hours=3))
+    late = json.loads(api.get(f"broadcasts/{made['id']}").content)
+    assert (late["state"], late["reason"]) == ("cancelled", "Not sent: it expired before its time came.")
+
+
 def test_a_broadcast_needs_the_scope_and_its_owners_permission(alice: Any, bob: Any, api_of: ApiOf) -> None:
     sent = {"title": "x", "audience": "all"}
     assert api_of(alice, "notify:*").post("broadcasts", sent).status_code == 403
@@ -340,6 +362,9 @@ def test_a_broadcast_needs_the_scope_and_its_owners_permission(alice: Any, bob: 
         ({"send_at": "2020-01-01T00:00:00Z"}, 422),
         ({"url": "//x"}, 422),
         ({"x": 1}, 422),
+        ({"markdown": "maybe"}, 422),
+        ({"data": []}, 422),
+        ({"data": {"x": "y" * 9000}}, 422),
     ],
 )
 def test_a_bad_broadcast_is_refused_and_nothing_is_stored(alice: Any, api_of: ApiOf, change: dict[str, Any], status: int) -> None:

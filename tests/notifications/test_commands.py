@@ -27,12 +27,15 @@ def test_notify_tells_an_audience(alice: Any, bob: Any) -> None:
     assert (sent.priority, sent.key, sent.body) == (Priority.HIGH, "backup", "48 GB")
 
 
-def test_notify_takes_a_category_buttons_and_data(alice: Any) -> None:
+@pytest.mark.parametrize("command", ["notify", "broadcast"])
+def test_both_take_a_category_buttons_data_and_an_end(alice: Any, command: str) -> None:
     buttons = ("--action", "Log=/log/?a=b", "--press", "Again=/inbox/try/")
-    run("notify", "alice", "Backup done", "--category", "backup", *buttons, "--data", '{"build": 42}')
+    said = ("--category", "backup", "--data", '{"build": 42}', "--expires", "2h", "--body", "48 GB")
+    run(command, "user:alice", "Backup done", *said, *buttons)
     sent = Notification.objects.get()
-    assert (sent.category, sent.data) == ("backup", {"build": 42})
+    assert (sent.category, sent.data, sent.body, sent.markdown) == ("backup", {"build": 42}, "48 GB", False)
     assert sent.actions == [{"label": "Log", "url": "/log/?a=b"}, {"label": "Again", "url": "/inbox/try/", "method": "post"}]
+    assert sent.expires_at is not None
 
 
 @pytest.mark.parametrize(
@@ -50,11 +53,13 @@ def test_notify_takes_a_category_buttons_and_data(alice: Any) -> None:
         (("--data", "[" * 100_000), "--data is a JSON object"),
         (("--data", '{"a": NaN}'), "NaN"),
         (("--category", "a b\n"), "category"),
+        (("--expires", "soon"), "--expires is ISO 8601"),
     ],
 )
-def test_notify_says_what_would_have_been_right(alice: Any, arguments: tuple[str, ...], words: str) -> None:
+@pytest.mark.parametrize("command", ["notify", "broadcast"])
+def test_both_say_what_would_have_been_right(alice: Any, command: str, arguments: tuple[str, ...], words: str) -> None:
     with pytest.raises(CommandError) as caught:
-        run("notify", "alice", "x", *arguments)
+        run(command, "alice", "x", *arguments)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not Notification.objects.exists()
@@ -99,6 +104,12 @@ def test_broadcast_sends_to_everybody(alice: Any, bob: Any) -> None:
     made = Broadcast.objects.get()
     assert said == f"broadcast {made.pk} to 2 people\n"
     assert made.state == "sending"
+    assert made.notification.category == "broadcast"
+
+
+def test_broadcast_takes_markdown(alice: Any) -> None:
+    run("broadcast", "all", "Maintenance", "--body", "At **22:00**", "--markdown")
+    assert "<strong>22:00</strong>" in Notification.objects.get().prose
 
 
 def test_the_demo_welcomes_each_person_once(alice: Any, bob: Any, charlie: Any) -> None:

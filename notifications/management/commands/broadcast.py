@@ -6,30 +6,29 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from notifications import actions, audiences, drafts, times
+from notifications import actions, audiences
 from notifications.errors import BadNotification
+from notifications.management import arguments
 
 
 class Command(BaseCommand):
     help = "Broadcast to an audience of any size: `broadcast all 'Maintenance at 22:00' --body '...' --at 2h`."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("audience", help=f"{', '.join(audiences.SHAPES)}; several parted by commas")
+        arguments.add_audience(parser)
         parser.add_argument("title")
-        parser.add_argument("--body", default="")
-        parser.add_argument("--url", default="", help="where a click leads")
-        parser.add_argument("--priority", default="normal", help="low, normal, high, critical, or 1 to 5")
-        parser.add_argument("--at", help="when: ISO 8601 with offset, unix seconds, or like 30m")
+        arguments.add_saying(parser, category="broadcast")
+        parser.add_argument("--markdown", action="store_true", help="the body is Markdown, as in the console")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
         try:
             made = actions.broadcast(
                 audiences.split(options["audience"]),
                 title=options["title"],
-                body=options["body"],
-                url=options["url"],
-                priority=drafts.priority_named(options["priority"]),
-                send_at=times.read(options["at"], now=timezone.now(), field="--at") if options["at"] else None,
+                markdown=options["markdown"],
+                send_at=arguments.moment(options, "at", now=now),
+                **arguments.said(options, now=now),
             )
         except BadNotification as error:
             raise CommandError(str(error)) from None
