@@ -217,7 +217,9 @@ def send_broadcast(request: HttpRequest, sending: BroadcastSend) -> Status[dict[
     for name in ("send_at", "expires_at"):
         given = getattr(sending, name)
         said[name] = times.read(given, now=now, field=name) if given is not None else None
-    made = actions.broadcast(sending.audience, priority=_priority(caller, sending.priority), sender=caller.user, **said)
+    meant = audiences.resolve(sending.audience)
+    policy.check_may_watch(caller.user, meant)
+    made = actions.broadcast(meant, priority=_priority(caller, sending.priority), sender=caller.user, **said)
     return Status(202, _state(made))
 
 

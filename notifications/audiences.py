@@ -99,6 +99,10 @@ class Audience:
         """The `audience:` channel that all of them listen to on every page; it may reach others too."""
         return "audience:staff" if self.staff and not (self.everybody or self._parts()) else "audience:all"
 
+    def channels(self) -> tuple[str, ...]:
+        """The channels whose watchers tell who is meant, and who is not."""
+        return self.watching if self.without is None else (*self.watching, *self.without.channels())
+
     def _parts(self) -> tuple[Any, ...]:
         return (*self.users, *self.groups, *self.permissions, *self.watching)
 
@@ -276,8 +280,15 @@ def _of_channel(name: str) -> Audience:
         raise UnknownAudience(f"Nobody notes who looks at {parsed.kind} channels.", field="audience", allowed=_watchable())
     key = kind.resolve(parsed.key)
     if key is None:
-        raise UnknownAudience(f"There is no channel {_quoted(name)}.", field="audience", allowed=SHAPES)
+        raise no_channel()
     return Audience(watching=(f"{parsed.kind}:{key}",), shown=(f"watching:{name}",))
+
+
+def no_channel() -> UnknownAudience:
+    """What is said of a channel that is not there, and of one that the sender may not read: she cannot tell which."""
+    return UnknownAudience(
+        "watching: names a channel that is there and that you may read; here is one that is not.", field="audience", allowed=SHAPES
+    )
 
 
 def _watchable() -> list[str]:

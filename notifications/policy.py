@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from core.delivery.channel import ChannelName, Reader, registry
-from notifications.audiences import Audience, members
+from notifications.audiences import Audience, members, no_channel
 from notifications.errors import NotAllowed, UnknownAudience
 from notifications.models import Priority
 
@@ -24,9 +24,8 @@ def may_notify_anybody(user: Any) -> bool:
 
 def check_may_notify(user: Any, audience: Audience) -> None:
     """Let a person notify herself and her own groups; anybody, where she may. Raises UnknownAudience: it must not tell who there is."""
-    if not all(_may_watch(user, channel) for channel in audience.watching):
-        raise unknown_to(user)
     if may_notify_anybody(user):
+        check_may_watch(user, audience)
         return
     own = set(user.groups.values_list("pk", flat=True)) if audience.groups else set()
     within = not (audience.everybody or audience.staff or audience.permissions or audience.watching or audience.chosen is not None)
@@ -45,10 +44,17 @@ def still_tellable(sender: Any, people: Collection[Any], priority: Priority) -> 
     return {sender.pk, *(key for row in hers for key in row.values())} & set(people)
 
 
-def _may_watch(user: Any, channel: str) -> bool:
-    """Whether a person may read a channel: how many look at another is nothing that she should learn."""
-    name, reader = ChannelName.parse(channel), Reader(user=str(user.pk), name=user.get_username())
-    return bool(registry.of(name).readable([reader], [name.key]))
+def may_watch(user: Any, audience: Audience) -> bool:
+    """Whether a person may read the channels whose watchers are meant: how many look at another is nothing that she should learn."""
+    reader = Reader(user=str(user.pk), name=user.get_username())
+    names = [ChannelName.parse(channel) for channel in audience.channels()]
+    return all(registry.of(name).readable([reader], [name.key]) for name in names)
+
+
+def check_may_watch(user: Any, audience: Audience) -> None:
+    """`may_watch`, for notifications and broadcasts alike. Raises UnknownAudience, as for a channel that is not there."""
+    if not may_watch(user, audience):
+        raise no_channel()
 
 
 def unknown_to(user: Any) -> UnknownAudience:

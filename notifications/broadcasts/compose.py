@@ -3,6 +3,8 @@
 import hashlib
 import json
 import secrets
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -64,8 +66,9 @@ class Compose(forms.Form):
     zone = forms.CharField(required=False, max_length=64, initial="UTC", label="Time zone", help_text="As in UTC, Europe/Berlin.")
     intent = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
-    def __init__(self, *given: Any, **named: Any) -> None:
+    def __init__(self, *given: Any, sender: Any, **named: Any) -> None:
         super().__init__(*given, **named)
+        self._sender = sender
         permissions = Permission.objects.select_related("content_type").order_by("content_type__app_label", "codename")
         self.fields["permission"].queryset = permissions  # type: ignore[attr-defined]
         self.fields["permission"].label_from_instance = lambda one: f"{one.content_type.app_label}.{one.codename}"  # type: ignore[attr-defined]
@@ -142,12 +145,19 @@ class Compose(forms.Form):
         """The audience as it was chosen; None where a field of it is wrong, which then says so."""
         chosen = self.cleaned_data["audience"]
         from_file = chosen == "names" and self.cleaned_data.get("file")
-        base = self._read(self._named if from_file else self._base, field="file" if from_file else chosen)
-        without = self._read(self._without, field="without")
+        base = self._read(partial(self._audience, self._named if from_file else self._base), field="file" if from_file else chosen)
+        without = self._read(partial(self._audience, self._without), field="without")
         where = [one for number in range(ROWS) if (one := self._condition(number)) is not None]
         if base is None or any(name in self.errors for name in ("without", *(f"value_{number}" for number in range(ROWS)))):
             return None
         return audiences.narrowed(base, conditions=where, without=without)
+
+    def _audience(self, read: Callable[[], Audience | None]) -> Audience | None:
+        """Whoever is meant. Its channels are asked for before anybody is counted, for the count would tell. Raises BadNotification."""
+        found = read()
+        if found is not None:
+            policy.check_may_watch(self._sender, found)
+        return found
 
     def _read(self, read: Any, *, field: str) -> Any:
         try:

@@ -37,7 +37,7 @@ def compose(request: HttpRequest, context: Mapping[str, Any], sent: Callable[[Br
     """The page that composes; a sent one leads to its progress."""
     check(request)
     request.live.read()  # type: ignore[attr-defined]
-    form = Compose(request.POST or None, request.FILES or None)
+    form = Compose(request.POST or None, request.FILES or None, sender=request.user)
     if request.method == "POST" and form.is_valid():
         try:
             if "_test" not in request.POST:
@@ -72,7 +72,8 @@ def preview(request: HttpRequest) -> HttpResponse:
 def count(request: HttpRequest) -> HttpResponse:
     """How many people are meant, ten of them, and what the button says."""
     check(request)
-    return render(request, "notifications/console/_audience.html", {"count": _counted(Compose(request.POST, request.FILES)), "swap": True})
+    form = Compose(request.POST, request.FILES, sender=request.user)
+    return render(request, "notifications/console/_audience.html", {"count": _counted(form), "swap": True})
 
 
 def _preview(said: Mapping[str, str]) -> dict[str, Any]:

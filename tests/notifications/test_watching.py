@@ -1,5 +1,6 @@
 """watching:<channel>: whoever looks at a channel now, told by its sender, its API and its broadcasts."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -19,7 +20,9 @@ from dashboard.actions import save_dashboard
 from dashboard.models import Dashboard
 from notifications import actions, audiences
 from notifications.broadcasts import actions as broadcasts
+from notifications.broadcasts.actions import sending
 from notifications.errors import UnknownAudience
+from notifications.models import Notification
 from notifications.rooms.actions import open_room
 from notifications.rooms.models import Room
 from notifications.rooms.people import Person
@@ -28,6 +31,7 @@ from tests.support.kinds import Lines
 from tests.support.live import live_client
 
 pytestmark = pytest.mark.django_db
+CONSOLE = "/admin/signalbox_notifications/broadcast/add/"
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +128,63 @@ def test_over_the_api_one_may_tell_who_looks_at_what_one_may_read(api_of: Callab
     assert api_of(bob).post("notify/watching:testlog:a", b"Others may not").status_code == 404
     assert api_of(alice, "notify:ops").post("notify/watching:testlog:a", b"Not by this token").status_code == 403
     assert titles(bob) == ["Staff may"]
+
+
+@pytest.fixture
+def hidden(monkeypatch: pytest.MonkeyPatch, bob: Any, charlie: Any) -> None:
+    """Bob looks at a channel that only charlie may read."""
+    look("testlog:a", "bob")
+    monkeypatch.setattr(
+        registry.kinds["testlog"], "readable", lambda readers, keys: {(r, k) for r in readers for k in keys if r.user == str(charlie.pk)}
+    )
+    monkeypatch.setattr(registry.kinds["testlog"], "resolve", lambda name: None if name == "none" else name)
+
+
+@pytest.mark.parametrize("call", ["notifications", "broadcasts"])
+def test_over_the_api_a_channel_that_one_may_not_read_is_as_one_that_is_not_there(
+    hidden: None, api_of: Callable[..., Any], alice: Any, bob: Any, call: str
+) -> None:
+    api = api_of(alice)
+    refused, missing = (api.post(call, {"audience": f"watching:testlog:{key}", "title": "x"}) for key in ("a", "none"))
+    assert (refused.status_code, refused.content) == (missing.status_code, missing.content)
+    assert (refused.status_code, json.loads(refused.content)["code"]) == (404, "not_found")
+    assert not Notification.objects.exists()
+
+
+@pytest.mark.parametrize("field", ["names", "without"])
+def test_the_console_neither_counts_nor_tells_who_looks_at_what_one_may_not_read(
+    hidden: None, browser_of: Callable[[Any], Any], alice: Any, field: str
+) -> None:
+    browser = browser_of(alice)
+    said = {"title": "x", "priority": "2", "audience": "names", "names": "alice, bob"}
+    shown = [
+        browser.post(f"{CONSOLE}{page}", said | {field: f"watching:testlog:{key}"}).content.decode()
+        for page in ("count/", "")
+        for key in ("a", "none")
+    ]
+    for page in shown:
+        assert "that you may read" in page
+        assert "num count" not in page and "Send to " not in page
+    assert shown[0] == shown[1]
+    assert not Notification.objects.exists()
+
+
+def test_a_planned_broadcast_asks_again_whether_its_sender_may_read_the_channel(
+    alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look("testlog:a", "bob")
+    at = timezone.now() + timedelta(hours=1)
+    made = broadcasts.broadcast("watching:testlog:a", title="Later", send_at=at, sender=alice)
+    row = broadcasts.recur("watching:testlog:a", "0 * * * *", title="Again", sender=alice)
+    monkeypatch.setattr(registry.kinds["testlog"], "readable", lambda readers, keys: set())
+    broadcasts.work_off_due(now=at)
+    made.refresh_from_db()
+    assert (made.state, made.reason) == ("cancelled", sending.NO_CHANNEL)
+    assert row.next_at is not None
+    broadcasts.work_off_recurring(row.next_at)
+    row.refresh_from_db()
+    assert "that you may read" in row.reason
+    assert titles(bob) == []
 
 
 def test_the_page_of_it_says_why(browser_of: Callable[[Any], Any], bob: Any) -> None:

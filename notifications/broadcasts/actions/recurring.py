@@ -146,8 +146,10 @@ def _send(row: Recurrence, slot: datetime) -> str:
 
 def _broadcast(row: Recurrence) -> Broadcast:
     said = {**row.says, "priority": Priority(row.says["priority"])}
+    meant = Audience.from_stored(row.audience)
     policy.check_priority(row.sender, said["priority"])
-    return broadcast(Audience.from_stored(row.audience), **said, sender=row.sender)
+    policy.check_may_watch(row.sender, meant)
+    return broadcast(meant, **said, sender=row.sender)
 
 
 def _next(row: Recurrence, now: datetime) -> datetime | None:

@@ -23,6 +23,7 @@ from notifications.rows import Row
 MAX_CHOSEN = 10_000
 NO_RIGHT = "Not sent: whoever planned it may no longer send broadcasts."
 NO_CRITICAL = "Not sent: whoever planned it may no longer send critical notifications."
+NO_CHANNEL = "Not sent: whoever planned it may no longer read a channel whose watchers it is for."
 NOBODY = "Not sent: nobody active is in its audience any more."
 
 
@@ -163,6 +164,8 @@ def _no_right(made: Broadcast) -> str:
         return NO_RIGHT if made.notification.owner else ""
     if not policy.may_broadcast(made.sender):
         return NO_RIGHT
+    if not policy.may_watch(made.sender, Audience.from_stored(made.audience)):
+        return NO_CHANNEL
     return "" if policy.may_say(made.sender, Priority(made.notification.priority)) else NO_CRITICAL
 
 
