@@ -373,9 +373,17 @@ def test_a_bad_broadcast_is_refused_and_nothing_is_stored(alice: Any, api_of: Ap
     assert not Notification.objects.exists()
 
 
-@pytest.mark.parametrize("id", ["0", "999", "x", str(2**63), str(10**30), "-1"])
-def test_a_broadcast_that_is_not_there_is_not_found(alice: Any, api_of: ApiOf, id: str) -> None:
-    assert api_of(alice).get(f"broadcasts/{id}").status_code in (404, 422)
+@pytest.mark.parametrize(
+    ("id", "status", "code"),
+    [
+        ("999", 404, "not_found"), (str(2**63 - 1), 404, "not_found"), ("0", 422, "invalid"), ("-1", 422, "invalid"), ("x", 422, "invalid"),
+        ("1.5", 422, "invalid"), (str(2**63), 422, "invalid"), (str(10**30), 422, "invalid"),
+    ],
+)  # fmt: skip
+def test_an_id_of_no_broadcast_is_not_found_and_what_is_no_id_is_invalid(
+    alice: Any, api_of: ApiOf, id: str, status: int, code: str
+) -> None:
+    assert problem(api_of(alice).get(f"broadcasts/{id}"), status, code)["field"] == "id"
 
 
 def test_a_refusal_leaves_no_half_of_anything(alice: Any, bob: Any, api_of: ApiOf) -> None:

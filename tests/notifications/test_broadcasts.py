@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from core import jobs
 from core.delivery.channel import Reader, registry
@@ -48,13 +48,28 @@ def write_all(made: Broadcast, *, size: int = 10_000) -> int:
 
 
 def test_a_broadcast_is_one_event_for_everybody_and_its_rows_follow(alice: Any, crowd: list[Any]) -> None:
-    with jobs.collected() as woken, transaction.atomic():
-        made = broadcast("all", title="Maintenance at 22:00", sender=alice)
+    made = broadcast("all", title="Maintenance at 22:00", sender=alice)
     assert [event.data["broadcast"] for event in carried("audience:all")] == [made.pk]
     assert (made.total, InboxItem.objects.count()) == (26, 0)
     write_all(made)
     assert (made.state, made.written, InboxItem.objects.count()) == ("done", 26, 26)
-    assert woken in ([], ["broadcasts_due"])  # on_commit does not run inside a test's transaction
+
+
+def test_a_broadcast_has_the_writer_and_the_figures_come_when_it_commits_and_not_before(
+    alice: Any, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    with jobs.collected() as woken:
+        with django_capture_on_commit_callbacks(execute=True):
+            broadcast("all", title="Now", sender=alice)
+            assert woken == []
+        assert sorted(woken) == ["broadcast_figures", "broadcasts_due"]
+        woken.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            planned = broadcast("all", title="Later", sender=alice, send_at=timezone.now() + timedelta(hours=1))
+        assert woken == []  # there is nothing to write yet
+        with django_capture_on_commit_callbacks(execute=True):
+            sending.begin_scheduled(planned.pk, now=timezone.now() + timedelta(hours=2))
+        assert sorted(woken) == ["broadcast_figures", "broadcasts_due"]
 
 
 def test_a_broadcast_of_a_transaction_that_rolls_back_never_was(alice: Any) -> None:
