@@ -17,6 +17,7 @@ import contextvars
 import functools
 import inspect
 import logging
+import math
 import threading
 import time
 import uuid
@@ -26,7 +27,7 @@ from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
 
 from celery import current_task
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 
 from core.models import Run
@@ -42,7 +43,7 @@ LEASE = timedelta(seconds=15)
 RENEW = 4.0  # seconds
 KEPT = timedelta(days=7)
 PATIENCE = 10.0  # seconds that the end of a task waits until it is reported
-LABEL = 120
+LABEL, TITLE, WIDGET = 120, 200, 140
 LOST = "Its worker was killed, or is not heard of any more."
 
 
@@ -90,10 +91,10 @@ def progress_to(*, widget: str = "", audience: str | tuple[str, ...] = (), title
             given = parameters.bind_partial(*args, **kwargs).arguments
 
             def filled(text: str) -> str:
-                return text.format_map(given) if "{" in text else text
+                return _clean(text.format_map(given) if "{" in text else text)
 
-            shown = {"widget": filled(widget), "audience": tuple(map(filled, people)), "url": filled(url)}
-            about = Report(_key(function), filled(title) or named, "running", **shown)  # type: ignore[arg-type]
+            shown = {"widget": filled(widget)[:WIDGET], "audience": tuple(map(filled, people)), "url": filled(url)}
+            about = Report(_key(function), _cut(filled(title), TITLE) or named, "running", **shown)  # type: ignore[arg-type]
             with _Running(about):
                 return function(*args, **kwargs)
 
@@ -103,10 +104,42 @@ def progress_to(*, widget: str = "", audience: str | tuple[str, ...] = (), title
 
 
 def progress(done: float, total: float = 0, label: str = "") -> None:
-    """Say how far the task that runs here is. Costs nothing; outside of such a task it does nothing."""
+    """Say how far the task that runs here is. Costs nothing; outside of such a task it does nothing.
+
+    Less than 0 counts as 0. NaN and infinity are logged and leave the number as it was: no task fails for that.
+    """
     running = _running.get()
     if running is not None:
-        running.said = (float(done), float(total) or running.said[1], label[:LABEL])
+        running.say(done, total, label)
+
+
+def _amount(number: float) -> float | None:
+    """A number that can be stored and shown; None where it is none."""
+    try:
+        made = float(number)
+    except OverflowError:
+        return None
+    return max(made, 0.0) if math.isfinite(made) else None
+
+
+def _clean(text: str) -> str:
+    """Text that every database takes: without NUL, and a question mark for each lone surrogate."""
+    return text.replace("\0", "").encode(errors="replace").decode()
+
+
+def _cut(text: str, limit: int) -> str:
+    """One line of at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _words(error: BaseException) -> str:
+    """What went wrong, on one line."""
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 - another one's exception, whose name is left to tell
+        said = ""
+    return _cut(_clean(f"{type(error).__name__}: {said}"), LABEL)
 
 
 _running: contextvars.ContextVar["_Running | None"] = contextvars.ContextVar("running", default=None)
@@ -124,6 +157,7 @@ class _Running:
 
     about: Report
     said: tuple[float, float, str] = (0.0, 0.0, "")
+    _refused: bool = False
     _state: str = "running"
     _ended: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -135,11 +169,18 @@ class _Running:
         self._thread.start()
         return self
 
+    def say(self, done: float, total: float, label: object) -> None:
+        numbers = _amount(done), _amount(total)
+        if None in numbers and not self._refused:
+            self._refused = True  # said once: a loop may report it a million times
+            logger.warning("The progress of %s is no number (NaN, infinity or beyond any float), and stays as it was.", self.about.key)
+        self.said = (self.said[0] if numbers[0] is None else numbers[0], numbers[1] or self.said[1], _clean(str(label)[:LABEL]))
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         _running.reset(self._token)
         self._state = "done" if kind is None else "failed"
         if error is not None:
-            self.said = (*self.said[:2], " ".join(f"{type(error).__name__}: {error}".split())[:LABEL])
+            self.said = (*self.said[:2], _words(error))
         self._ended.set()
         assert self._thread is not None
         self._thread.join(PATIENCE)
@@ -181,7 +222,14 @@ def _stand(about: Report, *, done: float, total: float, label: str, state: str, 
 
 
 def _tell(report: Report) -> None:
-    reports.tell(report)
+    """Tell those who show it. One that breaks is logged and shows nothing: how the run stands is kept all the same."""
+    try:
+        with transaction.atomic():
+            reports.tell(report)
+    except (OperationalError, InterfaceError):  # the database is away or busy: all of it is tried again
+        raise
+    except Exception:
+        logger.exception("The progress of %s cannot be shown.", report.key)
 
 
 def sweep() -> None:

@@ -2,10 +2,12 @@
 
 import logging
 import time
+import unicodedata
 
 from django.db import transaction
 
 from core.progress import Report
+from notifications import texts
 from notifications.actions import notify
 from notifications.errors import BadNotification
 from notifications.models import Priority
@@ -27,7 +29,7 @@ def show(report: Report) -> None:
         with transaction.atomic():
             notify(
                 list(report.audience),
-                title=f"{report.title} {_ENDS[report.state]}" if report.state in _ENDS else f"{report.title}: {int(report.part * 100)} %",
+                title=_title(report),
                 body=report.label,
                 url=report.url,
                 category=CATEGORY,
@@ -36,6 +38,12 @@ def show(report: Report) -> None:
             )
     except BadNotification as error:
         logger.warning("The progress of %s cannot be told: %s", report.key, error)
+
+
+def _title(report: Report) -> str:
+    end = f" {_ENDS[report.state]}" if report.state in _ENDS else f": {int(report.part * 100)} %"
+    # Normalised before it is cut, for some letters become two; and cut as far in every state, so that it stays the same title.
+    return texts.excerpt(unicodedata.normalize("NFC", report.title), limit=texts.TITLE - len(" is done")) + end
 
 
 def _is_time(report: Report) -> bool:

@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.pgbouncer, pytest.mark.slow]
         ("test_api.py", ""),
         ("test_clean.py", ""),
         ("test_matrix.py", ""),
+        ("test_progress.py", "hostile or breaks"),
         ("test_admin_matrix.py", "query or twin or same_person"),
     ],
     ids=lambda part: part.partition(".")[0],

@@ -1,5 +1,6 @@
 """Progress of background tasks: in place, in order, to its end; done, failed, or killed."""
 
+import math
 import sys
 import threading
 from collections.abc import Callable
@@ -8,9 +9,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models.functions import Now
 
+from core import jobs
 from core import progress as progresses
 from core.models import Run
 from core.progress import Report, progress, progress_to, reports
@@ -130,6 +133,107 @@ def test_a_run_that_is_not_heard_of_any_more_has_failed_and_is_told_once(told: l
         progresses.sweep()
     assert [(report.key, report.state, report.label, report.audience) for report in told] == [("k", "failed", progresses.LOST, ("all",))]
     assert set(Run.objects.values_list("key", "state")) == {("k", "failed"), ("alive", "running")}
+
+
+def test_the_sweep_comes_by_itself_again_and_again(told: list[Report]) -> None:
+    sweeper = jobs._Sweeper()
+    for key, now in (("first", 0.0), ("second", 5.0)):
+        Run.objects.create(key=key, title="Import", audience=["all"], lease_until=Now() - timedelta(seconds=1))
+        for job in sweeper.due(now):
+            if job.function == progresses.sweep:
+                job.run()
+        assert (told[-1].key, told[-1].state) == (key, "failed")
+
+
+# --- what comes that nobody meant; these run on Postgres too (test_postgres.py) ---
+
+
+@pytest.fixture
+def shown() -> Callable[[], tuple[str, str]]:
+    """The title and body in alice's inbox, with everybody listening who listens on a site."""
+    from notifications.models import InboxItem
+
+    get_user_model().objects.create_user("alice")
+    return lambda: InboxItem.objects.values_list("notification__title", "notification__body").get()
+
+
+NO_NUMBERS = [(math.nan, 10), (math.inf, 10), (5, math.nan), (-math.inf, math.inf), (10**400, 10)]
+ODD_NUMBERS = [(-5, 10), (5, -10), (5, 0), (1e308, 1e-308)]
+
+
+@pytest.mark.parametrize("wrong", [*NO_NUMBERS, *ODD_NUMBERS], ids=lambda wrong: "of".join(str(number)[:6] for number in wrong))
+@pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
+def test_hostile_numbers_keep_no_run_from_its_end(
+    shown: Callable[[], tuple[str, str]], caplog: pytest.LogCaptureFixture, wrong: tuple[float, float], first: bool
+) -> None:
+    @progress_to(audience="user:alice", title="Import")
+    def task() -> None:
+        if not first:
+            progress(4, 10)
+        progress(*wrong, "row 4")
+        progress(*wrong, "row 4")
+
+    task()
+    assert shown() == ("Import is done", "row 4")
+    run = Run.objects.get()
+    assert run.state == "done" and run.done >= 0 and run.total >= 0
+    assert caplog.text.count("is no number") == (wrong in NO_NUMBERS)
+
+
+def test_hostile_text_is_cleaned_and_cut_wherever_it_stands(shown: Callable[[], tuple[str, str]]) -> None:
+    hostile = "row\0 4 \ud800" + "x" * 5000
+
+    @progress_to(widget="ops/{path}", audience=("user:alice", "user:{path}"), title="Import of {path}", url="/{path}")
+    def unsent(path: str) -> None:
+        progress(4, 10, path)
+        raise ValueError(path)
+
+    @progress_to(audience="user:alice", title="Import of {path}")
+    def task(path: str) -> None:
+        progress(4, 10, path)
+        raise ValueError(path)
+
+    for function in (unsent, task):
+        with pytest.raises(ValueError, match="row"):
+            function(hostile)
+    title, body = shown()
+    assert title.startswith("Import of row 4 ?xxx") and title.endswith("x… failed") and len(title) == 199
+    assert body.startswith("ValueError: row 4 ?xxx") and len(body) == 120
+    assert set(Run.objects.values_list("state", flat=True)) == {"failed"}
+
+
+def test_hostile_errors_that_cannot_be_written_are_named(told: list[Report]) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("nothing to say")
+
+    @progress_to(audience="all")
+    def task() -> None:
+        raise Mute
+
+    with pytest.raises(Mute):
+        task()
+    assert (told[-1].state, told[-1].label) == ("failed", "Mute:")
+
+
+def test_whoever_breaks_over_a_report_keeps_no_run_from_its_end(
+    told: list[Report], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def breaks(report: Report) -> None:
+        raise ZeroDivisionError(report.state)
+
+    monkeypatch.setattr(reports, "_takers", [breaks])
+
+    @progress_to(audience="all")
+    def task() -> None:
+        progress(1, 2)
+
+    task()
+    for key in ("one", "two"):
+        Run.objects.create(key=key, title="Import", lease_until=Now() - timedelta(seconds=1))
+    progresses.sweep()
+    assert list(Run.objects.order_by("pk").values_list("state", flat=True)) == ["done", "failed", "failed"]
+    assert "cannot be shown" in caplog.text
 
 
 TASK = """

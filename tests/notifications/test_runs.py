@@ -1,5 +1,6 @@
 """A task's progress in the inbox: one item, quiet while it runs, a toast at its end."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,6 +44,18 @@ def test_whom_nobody_knows_stops_no_task(bob: Any, caplog: pytest.LogCaptureFixt
     runs.show(report("running", 1, news=True, audience="user:nobody-at-all", key="wrong"))
     assert "cannot be told" in caplog.text
     assert not InboxItem.objects.exists()
+
+
+@pytest.mark.parametrize("title", ["x" * 191, "x" * 192, "x" * 193, "x" * 200, "\u0958" * 150, "é" * 150 + "e\u0301" * 50])
+def test_a_title_of_any_length_is_the_same_until_its_end(bob: Any, monkeypatch: pytest.MonkeyPatch, title: str) -> None:
+    monkeypatch.setattr(runs, "EVERY", 0)
+    told = []
+    for state in ("running", "done", "failed"):
+        runs.show(replace(report(state, 10, news=True), title=title))
+        told += titles(bob)
+    begun, done, failed = told
+    assert begun.removesuffix(": 100 %") == done.removesuffix(" is done") == failed.removesuffix(" failed") != failed
+    assert max(map(len, told)) <= 200 and (begun == "x" * 191 + ": 100 %") == (title == "x" * 191)
 
 
 @pytest.mark.django_db(transaction=True)
