@@ -49,13 +49,20 @@ class NotificationsConfig(AppConfig):
         from notifications.transports.webhook import Webhook
 
         everywhere = categories.WAYS
-        signing_in = "Mails about sign-ins cannot be switched off: they are how you notice a stranger."
+        signing_in = (
+            "Mails about sign-ins cannot be switched off and are sent at once, seen here or not: they are how you notice a stranger."
+        )
         for category in (
             Category("mention", "Mentions", "Somebody wrote your name in a room."),
             Category("alert", "Alerts", "A value on a dashboard is not as it should be, or is again."),
             Category("broadcast", "Announcements", "What is sent to everybody, or to a whole group.", on=everywhere - {"email"}),
             Category(
-                "sign-in", "Sign-ins", "Your account was used from a browser that is new.", mandatory=frozenset({"email"}), why=signing_in
+                "sign-in",
+                "Sign-ins",
+                "Your account was used from a browser that is new.",
+                mandatory=frozenset({"email"}),
+                why=signing_in,
+                always=True,
             ),
             Category("try", "Trying out", shown=False),
         ):

@@ -14,6 +14,8 @@ class Category:
 
     on: the transports that are on until a person says otherwise.
     mandatory: those that she cannot switch off; `why` tells her the reason.
+    always: what is mandatory goes out at once, also when it was seen, read or put away on a page meanwhile, and in quiet hours: for what
+        whoever has her account should not be able to keep from her. Only what is withdrawn or has expired stays.
     shown: False keeps it off the page; it then goes nowhere but to her pages.
     """
 
@@ -23,6 +25,7 @@ class Category:
     on: frozenset[str] = field(default=WAYS)
     mandatory: frozenset[str] = frozenset()
     why: str = ""
+    always: bool = False
     shown: bool = True
 
     def wanted(self, transport: str, said: bool | None) -> bool:
@@ -30,6 +33,10 @@ class Category:
         if transport in self.mandatory:
             return True
         return transport in self.on if said is None or not self.shown else said
+
+    def is_sent_always(self, transport: str) -> bool:
+        """Whether nothing that is done on a page holds it back this way."""
+        return self.always and transport in self.mandatory
 
 
 OTHER = Category("", "Everything else", "What your colleagues and programs send without naming a category, or with one of their own.")

@@ -50,13 +50,16 @@ def _standing(
         return f"given up{times}. {delivery.reason}", delivery.finished_at, "dead"
     if delivery.state == "skipped":
         return f"not sent, {reason.words(own=own)}", reason.at, "skipped"
-    verdict = still_needed(facts(item, transport.name, known, now=now), now=now)
+    known_facts = facts(item, transport.name, known, now=now)
+    verdict = still_needed(known_facts, now=now)
     if verdict.reason is not None:
         return f"{'waits' if verdict.until else 'not sent'}, {verdict.reason.words(own=own)}", verdict.reason.at, "waits"
     if delivery.state == "leased" and delivery.leased_until and delivery.leased_until > now:
         return "is being sent", None, "leased"
     if delivery.attempts:
         return f"tried {_times(delivery.attempts)}. {delivery.reason} Again at", delivery.due_at, "due"
+    if known_facts.always:
+        return "goes out in any case, at", delivery.due_at, "due"
     return f"goes out unless {'you see it' if own else 'it is seen'} on a page by", delivery.due_at, "due"
 
 

@@ -67,6 +67,7 @@ def facts(item: InboxItem, transport: str, known: Wishes, *, now: datetime) -> F
         withdrawn_at=notification.withdrawn_at,
         low=notification.priority == Priority.LOW,
         critical=notification.priority == Priority.CRITICAL,
+        always=category.is_sent_always(transport),
         wanted=category.wanted(transport, known.said.get((item.user_id, category.name, transport))),
         muted=known.muted(item.user_id, notification.channel, notification.category),
         quiet_until=known.quiet_until(item.user_id, now),

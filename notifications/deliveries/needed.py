@@ -19,6 +19,7 @@ class Facts:
     withdrawn_at: datetime | None = None
     low: bool = False
     critical: bool = False
+    always: bool = False  # nothing that was done on a page, nor the hour, holds it back
     wanted: bool = True  # her preferences for this category and way
     muted: bool = False  # where it comes from
     quiet_until: datetime | None = None  # the end of the quiet hours that she is in
@@ -45,6 +46,8 @@ def still_needed(facts: Facts, *, now: datetime) -> Verdict:
         return Verdict(Reason("expired", facts.expires_at))
     if not facts.active:
         return Verdict(Reason("inactive"))
+    if facts.always:
+        return Verdict()
     if facts.read_at:
         return Verdict(Reason("read", facts.read_at))
     if facts.archived_at:

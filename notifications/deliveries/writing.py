@@ -58,9 +58,9 @@ def _wanting(transport: Transport[Any], category: str) -> QuerySet[InboxItem] | 
 
 
 def due(transport: Transport[Any], notification: Notification, *, arrived_at: datetime) -> datetime:
-    """When it is to go out: after its grace, in which a page may have shown it; what is urgent at once."""
-    grace = 0.0 if notification.priority >= Priority.HIGH else transport.grace
-    return arrived_at + timedelta(seconds=grace)
+    """When it is to go out: after its grace, in which a page may have shown it; what is urgent, or sent whatever was shown, at once."""
+    at_once = notification.priority >= Priority.HIGH or categories.of(notification.category).is_sent_always(transport.name)
+    return arrived_at + timedelta(seconds=0.0 if at_once else transport.grace)
 
 
 def job_of(transport: Transport[Any]) -> str:

@@ -51,6 +51,14 @@ def test_what_is_critical_passes_quiet_hours_and_nothing_else():
     assert still_needed(Facts(critical=True, muted=True), now=NOW).reason == Reason("muted")
 
 
+def test_what_is_sent_always_is_held_back_by_nothing_that_was_done_on_a_page():
+    done = Facts(always=True, seen_at=EARLIER, read_at=EARLIER, archived_at=EARLIER, snoozed_until=LATER, quiet_until=LATER, muted=True)
+    assert still_needed(done, now=NOW).needed
+    assert still_needed(replace(done, withdrawn_at=EARLIER), now=NOW).reason == Reason("withdrawn", EARLIER)
+    assert still_needed(replace(done, expires_at=NOW), now=NOW).reason == Reason("expired", NOW)
+    assert still_needed(replace(done, active=False), now=NOW).reason == Reason("inactive")
+
+
 def test_a_snooze_that_is_over_does_not_hold_it_back():
     assert still_needed(Facts(snoozed_until=EARLIER), now=NOW).needed
 
