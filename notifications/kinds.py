@@ -131,6 +131,7 @@ _STATES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "snoozed": _away,
     "unsnoozed": _back,
     "filters": lambda data: rows.REFETCH,
+    "quiet": lambda data: rows.REFETCH,
     "muted": lambda data: muting.fragment(data["channel"], data["level"]),
 }
 

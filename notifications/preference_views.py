@@ -87,11 +87,10 @@ def choose(request: HttpRequest) -> HttpResponse:
 
 def _quiet(request: HttpRequest) -> None:
     if request.POST.get("do") == "end":
-        preferences.end_quiet_hours(request.user)
+        actions.end_quiet_hours(request.user)
         return
     start, end = _time_of_day(request, "start"), _time_of_day(request, "end")
-    preferences.set_time_zone(request.user, request.POST.get("time_zone", ""))
-    preferences.set_quiet_hours(request.user, start, end)
+    actions.set_quiet_hours(request.user, start, end, time_zone=request.POST.get("time_zone", ""))
 
 
 def _time_of_day(request: HttpRequest, field: str) -> time:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import time
 from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
@@ -10,7 +9,6 @@ from zoneinfo import available_timezones
 from django.db import transaction
 
 from core.delivery.channel import BadChannel, ChannelName, Reader, registry
-from core.models import Profile
 from core.outbound import OutboundRefused, check_url
 from notifications import categories, transports
 from notifications.categories import Category
@@ -75,22 +73,13 @@ def choose_all(user: Any, on: Iterable[str]) -> None:
 # --- quiet hours ---
 
 
-def set_quiet_hours(user: Any, start: time, end: time) -> None:
-    """From when to when not to disturb her. Raises BadNotification where these are the same."""
-    if start == end:
-        raise BadNotification("Quiet hours end at another time than they begin.", field="end")
-    QuietHours.objects.update_or_create(user=user, defaults={"start": start, "end": end})
+def quiet_hours(user: Any) -> str:
+    """Her quiet hours as her pages carry them, "22:00 07:00 Europe/Berlin": times on a wall there, so that it stays true for days.
 
-
-def end_quiet_hours(user: Any) -> None:
-    QuietHours.objects.filter(user=user).delete()
-
-
-def set_time_zone(user: Any, name: str) -> None:
-    """Raises BadNotification where this machine knows no such zone."""
-    if name not in time_zones():
-        raise BadNotification("A time zone is written like Europe/Berlin.", field="time_zone")
-    Profile.objects.update_or_create(user=user, defaults={"time_zone": name})
+    Empty where she has none. One query.
+    """
+    hours = QuietHours.objects.filter(user=user).values_list("start", "end", "user__profile__time_zone").first()
+    return f"{hours[0]:%H:%M} {hours[1]:%H:%M} {hours[2] or 'UTC'}" if hours else ""
 
 
 @cache

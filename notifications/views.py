@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_GET, require_POST
 
 from core.buttons import pressable
-from notifications import actions, inbox, regions, rows
+from notifications import actions, inbox, preferences, regions, rows
 from notifications.broadcasts.actions import ensure_items
 from notifications.filter_views import address_of
 from notifications.kinds import counts_html
@@ -133,7 +133,8 @@ def shell_counts(request: HttpRequest) -> inbox.Counts:
 def bell_region(request: HttpRequest, *, outermost: str = "") -> SafeString:
     """The bell with its badge and panel: the live region that every page has."""
     counts = shell_counts(request)
-    body = render_to_string("notifications/_bell.html", {"unseen": counts.unseen, "unread": counts.unread}, request)
+    context = {"unseen": counts.unseen, "unread": counts.unread, "quiet": preferences.quiet_hours(request.user)}
+    body = render_to_string("notifications/_bell.html", context, request)
     return regions.nested(request, body, name="bell", address=reverse("bell"), outermost=outermost)
 
 

@@ -2,7 +2,9 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -119,6 +121,22 @@ def test_one_of_three_tabs_shows_it_and_reading_on_another_device_closes_it(demo
     until(rest[0], lambda all_shown: [one["title"] for one in all_shown] == ["Second of its kind"])
     elsewhere.get_by_role("button", name="Mark all as read").first.click()
     until(rest[0], lambda all_shown: not all_shown)
+    # In her quiet hours only critical ones come, on pages too that were open before she set them.
+    elsewhere.goto("/preferences/")
+    for name, value in (("start", "00:00"), ("end", "23:59")):
+        elsewhere.locator(f"#{name}").fill(value)
+    elsewhere.locator("#zone").select_option("UTC" if 1 <= datetime.now(UTC).hour < 23 else "Asia/Tokyo")
+    elsewhere.locator("form", has=elsewhere.locator("#zone")).get_by_role("button", name="Turn on").click()
+    for tab in rest:
+        expect(tab.locator("#bell")).to_have_attribute("data-quiet", re.compile("^00:00 23:59 "))
+    tell(demo, "charlie", "High at night", Priority="high")
+    for tab in rest:
+        expect(tab.locator("#toasts .toast", has_text="High at night")).to_be_visible()
+    demo.site.manage("notify", "charlie", "Critical at night", "--priority", "critical")
+    until(rest[0], lambda all_shown: [one["title"] for one in all_shown] == ["Critical at night"])
+    elsewhere.get_by_role("button", name="Turn off").click()
+    for tab in rest:
+        expect(tab.locator("#bell:not([data-quiet])")).to_be_visible()
 
 
 def test_a_test_comes_the_way_everything_comes_and_what_was_read_meanwhile_is_closed_by_the_next_page(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { idOf, isLoud, keyBytes, payload, sameBytes, standing, tagOf, taken } from "../../notifications/static/notifications/desktop_policy.js";
+import { idOf, isLoud, isQuiet, keyBytes, payload, sameBytes, standing, tagOf, taken } from "../../notifications/static/notifications/desktop_policy.js";
 
 const gone = (id) => `<hx-partial hx-target="#t-${id}" hx-swap="delete"></hx-partial>`;
 const toast = (id) => `<hx-partial hx-target="#toasts" hx-swap="beforeend"><div class="toast" id="t-${id}" data-key="${id}"></div></hx-partial>`;
@@ -21,6 +21,28 @@ test("rows and words take nothing away", () => {
 
 test("high and critical go to the desktop, the rest stays on the page", () => {
   assert.deepEqual(["low", "normal", "high", "critical", undefined].filter((priority) => isLoud({ priority })), ["high", "critical"]);
+});
+
+test("in quiet hours only critical ones go to the desktop", () => {
+  assert.deepEqual(["low", "normal", "high", "critical"].filter((priority) => isLoud({ priority }, true)), ["critical"]);
+});
+
+test("quiet hours go by the clock on the wall of her zone, over midnight and for days", () => {
+  const night = "22:00 07:00 Europe/Berlin";
+  const quiet = (hours, at) => isQuiet(hours, Date.parse(at));
+  for (const [at, expected] of [
+    ["2026-11-21T20:59:59Z", false], ["2026-11-21T21:00:00Z", true], ["2026-11-21T23:00:00Z", true], ["2026-11-22T05:59:59Z", true],
+    ["2026-11-22T06:00:00Z", false], ["2026-11-29T21:00:00Z", true],
+    // In summer the same wall is an hour earlier by UTC.
+    ["2026-07-01T20:00:00Z", true], ["2026-07-02T04:59:59Z", true], ["2026-07-02T05:00:00Z", false],
+  ]) assert.equal(quiet(night, at), expected, at);
+  for (const [at, expected] of [["11:59:59", false], ["12:00:00", true], ["12:59:59", true], ["13:00:00", false]])
+    assert.equal(quiet("12:00 13:00 UTC", `2026-11-21T${at}Z`), expected, at);
+});
+
+test("where nobody set quiet hours it is never quiet, and a zone that a browser does not know breaks nothing", () => {
+  for (const none of [undefined, "", "22:00"]) assert.equal(isQuiet(none, 0), false);
+  assert.equal(isQuiet("00:00 23:59 Mars/Olympus", new Date(2026, 10, 21, 12, 0)), true);
 });
 
 test("the desktop shows what the toast shows, and critical ones stay", () => {

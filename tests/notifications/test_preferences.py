@@ -10,8 +10,11 @@ from django.test import Client
 
 from core.models import Profile
 from notifications import actions, categories, preferences
+from notifications.errors import BadNotification
 from notifications.models import Delivery, Mute, Notification, Preference, Priority, PushSubscription, QuietHours, Webhook
 from notifications.rooms.models import Membership, Room
+from notifications.rows import REFETCH
+from tests.notifications.conftest import shown
 
 pytestmark = pytest.mark.django_db
 BrowserOf = Callable[[Any], Client]
@@ -104,9 +107,32 @@ def test_quiet_hours_are_kept_with_the_time_zone_and_ended(bob: Any, browser_of:
     assert QuietHours.objects.values_list("user", "start", "end").get() == (bob.pk, time(22, 30), time(6, 15))
     assert Profile.objects.get(user=bob).time_zone == "Europe/Berlin"
     page = browser.get("/preferences/").content.decode()
+    assert 'data-quiet="22:30 06:15 Europe/Berlin"' in page
     assert 'value="22:30"' in page and "<option selected>Europe/Berlin" in page
     browser.post("/preferences/quiet/", {"do": "end"})
     assert not QuietHours.objects.exists()
+
+
+def test_her_open_pages_follow_her_quiet_hours_so_that_her_desktop_keeps_to_them(bob: Any, charlie: Any, browser_of: BrowserOf):
+    actions.set_quiet_hours(bob, time(22), time(7))
+
+    def bell(of: Any) -> str:
+        return browser_of(of).get("/inbox/bell/").content.decode()
+
+    assert 'id="bell" type="button" popovertarget="bell-panel" data-quiet="22:00 07:00 UTC">' in bell(bob)
+    assert 'id="bell" type="button" popovertarget="bell-panel">' in bell(charlie)
+    actions.end_quiet_hours(bob)
+    actions.end_quiet_hours(bob)
+    # Once for each change, and nothing where nothing changed; a page then takes its regions anew.
+    assert shown(f"user:{bob.pk}", bob) == [REFETCH, REFETCH]
+    assert 'popovertarget="bell-panel">' in bell(bob)
+
+
+def test_quiet_hours_that_cannot_be_leave_the_time_zone_as_it_was(bob: Any):
+    Profile.objects.create(user=bob, time_zone="Asia/Tokyo")
+    with pytest.raises(BadNotification, match="another time"):
+        actions.set_quiet_hours(bob, time(7), time(7), time_zone="Europe/Berlin")
+    assert Profile.objects.get(user=bob).time_zone == "Asia/Tokyo"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 /* Desktop notifications of this browser, for who has turned them on here (device.js): one tab shows them, chosen by a Web Lock; they are closed when
-   read on any device. <html data-desktop="on"> keeps the socket of a hidden tab (live.js). */
+   read on any device. In her quiet hours (<button id="bell" data-quiet="22:00 07:00 Europe/Berlin">) only critical ones come. <html data-desktop="on"> keeps the socket of a hidden tab (live.js). */
 
-import { idOf, isLoud, payload, standing, tagOf, taken } from "./desktop_policy.js";
+import { now } from "../core/times.js";
+import { idOf, isLoud, isQuiet, payload, standing, tagOf, taken } from "./desktop_policy.js";
 
 const user = document.body.dataset.user;
 const CHOICE = `desktop:${user}`;
@@ -54,7 +55,8 @@ const words = (element) => element?.textContent.trim() ?? "";
 
 function shown({ detail }) {
   if (!leading?.has) return;
-  for (const toast of detail.filter((element) => element.dataset.key && isLoud(element.dataset))) {
+  const quiet = isQuiet(document.getElementById("bell")?.dataset.quiet, now());
+  for (const toast of detail.filter((element) => element.dataset.key && isLoud(element.dataset, quiet))) {
     const buttons = [...toast.querySelectorAll(".acts > *")].map(words);
     tell({ show: payload(toast.dataset, { title: words(toast.querySelector("strong")), body: words(toast.querySelector("p")), buttons }) });
   }

@@ -14,7 +14,24 @@ export function taken(text) {
 }
 
 /** Whether a toast goes to the desktop too. */
-export const isLoud = ({ priority }) => priority === "high" || priority === "critical";
+export const isLoud = ({ priority }, quiet = false) => priority === "critical" || (priority === "high" && !quiet);
+
+/** Whether it is quiet at that moment: `hours` as the bell carries them, "22:00 07:00 Europe/Berlin", by the clock on the wall there. */
+export function isQuiet(hours, at) {
+  const [start, end, zone] = (hours ?? "").split(" ");
+  if (!zone) return false;
+  const wall = timeIn(zone, at);
+  return start < end ? start <= wall && wall < end : wall >= start || wall < end;
+}
+
+function timeIn(timeZone, at) {
+  const written = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  try {
+    return new Intl.DateTimeFormat("en-GB", { ...written, timeZone }).format(at);
+  } catch {
+    return new Intl.DateTimeFormat("en-GB", written).format(at); // a zone younger than this browser: its own is hers, most likely
+  }
+}
 
 /** A toast as the service worker takes it. */
 export function payload({ key, at, priority, url }, { title, body, buttons }) {

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from core import jobs
-from notifications import actions, categories, preferences
+from notifications import actions, categories
 from notifications.models import Notification
 from tests.notifications.deliveries.conftest import Clock, owed, work_off
 from tests.support.mailserver import mail_server
@@ -51,7 +51,6 @@ def snoozes(browser: Client, anna: Any, pk: int, clock: Clock) -> None:
 
 def sets_quiet_hours(browser: Client, anna: Any, pk: int, clock: Clock) -> None:
     start, end = (clock.now - timedelta(hours=1)).strftime("%H:%M"), (clock.now + timedelta(hours=1)).strftime("%H:%M")
-    preferences.set_time_zone(anna, "UTC")
     assert "Saved" in browser.post("/preferences/quiet/", {"start": start, "end": end, "time_zone": "UTC"}, follow=True).content.decode()
 
 

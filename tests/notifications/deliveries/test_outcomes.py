@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from notifications import actions, preferences
+from notifications import actions
 from notifications.deliveries import leasing
 from notifications.transports import NotSent
 from tests.notifications.deliveries.conftest import Clock, Pigeon, work_off
@@ -55,7 +55,7 @@ def test_what_was_not_needed_says_why(pigeon: Pigeon, anna: Any, clock: Clock, t
 
 
 def test_what_waits_for_the_end_of_quiet_hours_is_postponed(pigeon: Pigeon, anna: Any, clock: Clock, told: Told):
-    preferences.set_quiet_hours(anna, (clock.now - timedelta(hours=1)).time(), (clock.now + timedelta(hours=2)).time())
+    actions.set_quiet_hours(anna, (clock.now - timedelta(hours=1)).time(), (clock.now + timedelta(hours=2)).time())
     one_is_due(anna, clock)
     work_off(clock)
     assert told() == {("postponed", "quiet"): 1}

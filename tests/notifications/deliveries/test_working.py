@@ -188,7 +188,7 @@ def test_a_preference_that_changes_meanwhile_counts(pigeon: Pigeon, anna: Any, c
 
 def test_quiet_hours_hold_it_back_until_they_end_on_her_wall(pigeon: Pigeon, anna: Any):
     Profile.objects.create(user=anna, time_zone="Europe/Berlin")
-    preferences.set_quiet_hours(anna, time(22), time(7))
+    actions.set_quiet_hours(anna, time(22), time(7))
     # The night of 24 to 25 October: clocks go back, so that it lasts ten hours.
     clock = Clock(datetime(2026, 10, 24, 23, 0, tzinfo=ZoneInfo("Europe/Berlin")).astimezone(UTC))
     actions.notify(anna, title="At night")
@@ -205,7 +205,7 @@ def test_quiet_hours_hold_it_back_until_they_end_on_her_wall(pigeon: Pigeon, ann
 
 
 def test_what_was_read_in_the_quiet_hours_is_not_sent_after_them(pigeon: Pigeon, anna: Any, clock: Clock):
-    preferences.set_quiet_hours(anna, (clock.now - timedelta(hours=1)).time(), (clock.now + timedelta(hours=2)).time())
+    actions.set_quiet_hours(anna, (clock.now - timedelta(hours=1)).time(), (clock.now + timedelta(hours=2)).time())
     sent = actions.notify(anna, title="At night")
     clock.passes(minutes=2)
     work_off(clock)
