@@ -64,6 +64,8 @@ class NotificationsConfig(AppConfig):
                 why=signing_in,
                 always=True,
             ),
+            Category("progress", "Tasks", "Work in the background that you follow is done, or has failed."),
+            Category("new-user", "New people", "Somebody got an account here. Only the staff is told, where that is switched on."),
             Category("try", "Trying out", shown=False),
         ):
             categories.declare(category)

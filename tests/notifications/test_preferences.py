@@ -1,5 +1,6 @@
 """The preferences page: what is chosen is kept, for oneself and nobody else; what cannot be is said in words."""
 
+import re
 from collections.abc import Callable
 from datetime import time
 from typing import Any
@@ -15,6 +16,7 @@ from notifications.models import Delivery, Mute, Notification, Preference, Prior
 from notifications.rooms.models import Membership, Room
 from notifications.rows import REFETCH
 from tests.notifications.conftest import shown
+from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.django_db
 BrowserOf = Callable[[Any], Client]
@@ -222,6 +224,21 @@ def test_a_test_goes_every_way_and_its_page_is_named(bob: Any, browser_of: Brows
     assert f'href="/inbox/{sent.pk}/"' in browser.get(response.headers["Location"]).content.decode()
     assert list(Delivery.objects.values_list("transport", "state")) == [("email", "due")]
     assert browser.get("/preferences/?tested=" + "9" * 40).status_code == 200
+
+
+def test_whatever_this_site_itself_tells_has_a_line_of_its_own(bob: Any, browser_of: BrowserOf):
+    named = re.compile(r"(?:\bcategory|\bCATEGORY|\bMENTION) ?= ?[\"']([a-z-]+)[\"']")
+    sent = {
+        name
+        for app in ("core", "dashboard", "notifications")
+        for file in (ROOT / app).rglob("*.py")
+        for name in named.findall(file.read_text())
+    }
+    assert {"alert", "broadcast", "mention", "new-user", "progress", "sign-in", "try"} <= sent
+    assert {name for name in sent if categories.of(name).name != name} == set()
+    page = browser_of(bob).get("/preferences/").content.decode()
+    for name in ("progress", "new-user"):
+        assert f'value="{name}/email" checked' in page and f"<b>{categories.of(name).title}</b>" in page
 
 
 def test_a_category_of_an_app_shows_up_by_being_declared(bob: Any, browser_of: BrowserOf, monkeypatch: Any):
