@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,7 +12,7 @@ from django.utils.html import escape
 from django.views.decorators.http import require_GET, require_POST
 
 from core.buttons import may_be_pressed
-from notifications import actions, inbox, rows, snoozing, undo, ways
+from notifications import actions, inbox, rows, snoozing, undo, ways, why
 from notifications.broadcasts.actions import ensure_item, ensure_items
 from notifications.kinds import counts_html
 from notifications.models import InboxItem
@@ -29,24 +28,13 @@ def item_page(request: HttpRequest, pk: int) -> HttpResponse:
     request.live.read()  # type: ignore[attr-defined]
     item = _item(request, pk)
     _read_by_looking(request, pk)
-    context = {"notification": item.notification, "row": Row.of_item(item), "why": _why(request.user, item.notification.audience)}
+    context = {"notification": item.notification, "row": Row.of_item(item), "why": why.told(request.user, item.notification.audience)}
     item.refresh_from_db(fields=["seen_at", "read_at"])
     context["ways"] = ways.of_item(item, now=timezone.now())
     return render(request, "notifications/item.html", context | {"buttons": _BUTTONS, "snoozes": CHOICES.items()})
 
 
 _BUTTONS = (("inbox-unread", "Mark as unread", "mail"), ("inbox-archive", "Archive", "archive"))
-_WHOLE = {"all": "everybody got it", "staff": "you are on the staff"}
-
-
-def _why(user: Any, words: list[str]) -> str:
-    """Why she got it: the words of the audience that she is meant by."""
-    own = {f"group:{name}": f"you are in {name}" for name in user.groups.values_list("name", flat=True)}
-    known = own | _WHOLE | {f"user:{user.get_username()}": "it was sent to you"}
-    reasons = [known[word] for word in words if word in known]
-    permissions = [f"you have the permission {word.removeprefix('perm:')}" for word in words if word.startswith("perm:")]
-    channels = [f"you were looking at {word.removeprefix('watching:')}" for word in words if word.startswith("watching:")]
-    return f"You got this because {(reasons + permissions + channels or ['you were chosen'])[0]}."
 
 
 @login_required

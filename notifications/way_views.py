@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from notifications import ways
+from notifications import ways, why
 from notifications.models import InboxItem
 from notifications.rows import Row
 
@@ -31,4 +31,5 @@ def item_of(request: HttpRequest, pk: int, user: str) -> HttpResponse:
     if item is None:
         raise Http404
     context = {"item": item, "row": Row.of_item(item), "ways": ways.of_item(item, now=timezone.now(), own=False)}
+    context["why"] = why.told(item.user, item.notification.audience, own=False)
     return render(request, "notifications/item_of.html", context)

@@ -261,6 +261,50 @@ def test_her_page_tells_why_she_got_it_and_what_became_of_each_way(bob: Any, ops
     assert "<b>Webhook:</b> no webhook" in page
 
 
+MAY = "signalbox_notifications.send_broadcast"
+NARROWED = ["all", "where is_staff is no", "not group:ops"]
+
+
+@pytest.mark.parametrize(
+    ("person", "words", "reason"),
+    [
+        ("bob", ["group:ops"], "you are in ops"),
+        ("bob", [f"perm:{MAY}", "watching:room:secret", "staff", "user:alice", "group:ops"], "you are in ops"),
+        ("alice", ["group:ops", "staff"], "you are on the staff"),
+        ("alice", ["group:ops", f"perm:{MAY}"], f"you have the permission {MAY}"),
+        ("charlie", ["group:ops", f"perm:{MAY}", "staff", "user:charlie"], "it was sent to you"),
+        ("charlie", ["all", "group:ops"], "everybody got it"),
+        # What held when it was sent, and holds no more or cannot be known.
+        ("charlie", ["watching:room:lobby"], "it went to whoever was looking at room:lobby"),
+        ("charlie", ["user:alice", "watching:room:lobby"], "it went to whoever was looking at room:lobby"),
+        ("charlie", ["group:ops"], "it went to the group ops"),
+        ("charlie", [f"perm:{MAY}"], f"it went to whoever had the permission {MAY}"),
+        ("charlie", ["staff"], "it went to the staff"),
+        # Not everybody, whose words these are not, and people picked by a query.
+        ("charlie", NARROWED, "you were chosen"),
+        ("charlie", ["group:ops", "watching:room:secret"], "you were chosen"),
+        ("charlie", ["user:alice"], "you were chosen"),
+        ("charlie", [], "you were chosen"),
+    ],
+)
+def test_only_a_reason_that_holds_for_her_is_said(
+    alice: Any, bob: Any, charlie: Any, browser_of: BrowserOf, person: str, words: list[str], reason: str, django_user_model: Any
+):
+    user = {"alice": alice, "bob": bob, "charlie": charlie}[person]
+    sent = actions.notify(user, title="Hello")
+    Notification.objects.update(audience=words)
+    assert f"<p>You got this because {reason}.</p>" in browser_of(user).get(f"/inbox/{sent.id}/").content.decode()
+    # And to staff, of her.
+    boss = browser_of(django_user_model.objects.create_superuser("boss"))
+    of_her = (
+        f" {reason}".replace(" you are ", f" {person} is ")
+        .replace(" you have ", f" {person} has ")
+        .replace(" you were ", f" {person} was ")
+    )
+    of_her = of_her.replace(" to you", f" to {person}")
+    assert f"{person} got this because{of_her}. It was sent to <b>" in boss.get(f"/inbox/{sent.id}/of/{user.pk}/").content.decode()
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
