@@ -5,6 +5,7 @@ with receiver(Answer(500), Answer(200)) as hook:      # the last answer is given
     assert hook.requests[0].body == b"x"
 """
 
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.support.servers import wait_until
+
+PIECE = 65536
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Receiver:
     def __init__(self, answers: tuple[Answer, ...], *, tls: ssl.SSLContext | None = None) -> None:
         self.answers = list(answers) or [Answer()]
         self.requests: list[Received] = []
+        self.written: list[int] = []  # how much of each answer's body was taken, give or take what sockets hold, once it has ended
         self.ended = threading.Event()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -111,7 +115,17 @@ class Receiver:
                 for name, value in {"Content-Length": str(len(told.body)), **told.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(told.body)
+                stand_in.written.append(self.write(told.body))
+
+            def write(self, body: bytes) -> int:
+                """Write it piece by piece; how much of it went before the other side hung up."""
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIECE)
+                done = 0
+                with suppress(OSError):
+                    while done < len(body):
+                        self.wfile.write(body[done : done + PIECE])
+                        done += PIECE
+                return min(done, len(body))
 
             do_GET = do_POST = do_PUT = do_HEAD = answer
 

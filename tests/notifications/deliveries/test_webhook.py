@@ -15,6 +15,7 @@ from notifications.models import Delivery, Webhook
 from notifications.transports import webhook as module
 from tests.notifications.deliveries.conftest import Clock, work_off
 from tests.support.receiver import Answer, Received, Receiver, drips, endless, hangs, receiver, says
+from tests.support.servers import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -152,6 +153,9 @@ def test_ten_megabytes_of_answer_are_not_read(hook: Receiver, anna: Any, clock: 
     hook.answers = [Answer(body=b"x" * 10_000_000)]
     actions.notify(anna, title="Hello")
     assert post(clock).state == "done"
+    # It hung up: what the other side got rid of is what sockets hold, and not the rest.
+    wait_until(lambda: hook.written, described="the end of the answer")
+    assert hook.written[0] < 5_000_000
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
