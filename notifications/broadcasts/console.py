@@ -56,7 +56,7 @@ def compose(request: HttpRequest, context: Mapping[str, Any], sent: Callable[[Br
     if form.files and "file" not in form.errors:
         form.add_error("file", "Choose the file again: a page cannot keep it.")
     # Counted without the file, as Send would go from the page that is shown.
-    count = _counted(Compose(request.POST)) if form.is_bound else None
+    count = _counted(Compose(request.POST, sender=request.user)) if form.is_bound else None
     about = {"form": form, "preview": _preview(request.POST), "count": count}
     return render(request, "notifications/console/compose.html", {**context, **about})
 

@@ -190,4 +190,4 @@ def test_a_planned_broadcast_asks_again_whether_its_sender_may_read_the_channel(
 def test_the_page_of_it_says_why(browser_of: Callable[[Any], Any], bob: Any) -> None:
     look("testlog:a", "bob")
     sent = actions.notify("watching:testlog:a", title="Here")
-    assert "you were looking at testlog:a" in browser_of(bob).get(f"/inbox/{sent.id}/").content.decode()
+    assert "it went to whoever was looking at testlog:a" in browser_of(bob).get(f"/inbox/{sent.id}/").content.decode()
