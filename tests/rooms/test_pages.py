@@ -177,7 +177,7 @@ def test_an_opened_room_costs_a_constant_number_of_queries(
     browser.get("/rooms/hall/")
 
     def queries(path: str) -> int:
-        with django_assert_max_num_queries(21) as context:
+        with django_assert_max_num_queries(22) as context:
             browser.get(path)
         return len(context)
 
