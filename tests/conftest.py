@@ -1,6 +1,6 @@
 """Fixtures that every folder of tests shares: the people, real servers, and what is skipped where this machine lacks something."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 
 from core import jobs
 from core.delivery.broker import broker
+from core.delivery.hub import hub
 from tests.support import machine, servers
 
 
@@ -91,6 +92,15 @@ def postgres() -> Iterator[servers.Postgres]:
     """A Postgres cluster for all tests of the session; `new_database()` gives a test its own."""
     with servers.start_postgres() as server:
         yield server
+
+
+@pytest.fixture
+async def running_hub() -> AsyncIterator[None]:
+    """The hub at work, and no jobs beside it: SQLite has one writer, and they would meet the tests'."""
+    with jobs.collected():
+        await hub.start()
+        yield
+        await hub.stop()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A board with one widget of each kind, and who is what to it: alice owns it, bob may look, charlie is a stranger."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,9 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from core import jobs
 from core.delivery.channel import Event
-from core.delivery.hub import hub
 from core.delivery.sequencer import sequence
 from core.tokens import make_token
 from dashboard.actions import save_dashboard, save_widget
@@ -104,15 +102,6 @@ def numbered(board: Dashboard) -> Callable[[], list[Event]]:
         return [event for batch in sequence([board.channel]).batches for event in batch.events]
 
     return number
-
-
-@pytest.fixture
-async def running_hub() -> AsyncIterator[None]:
-    """The hub at work, and no jobs beside it: SQLite has one writer, and they would meet the tests'."""
-    with jobs.collected():
-        await hub.start()
-        yield
-        await hub.stop()
 
 
 @pytest.fixture

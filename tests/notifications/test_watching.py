@@ -1,7 +1,7 @@
 """watching:<channel>: whoever looks at a channel now, told by its sender, its API and its broadcasts."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
@@ -10,11 +10,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from core import jobs
 from core.delivery import history
 from core.delivery.channel import registry
 from core.delivery.executor import on_executor
-from core.delivery.hub import hub
 from core.models import Presence, Process
 from dashboard.actions import save_dashboard
 from dashboard.models import Dashboard
@@ -55,15 +53,6 @@ def test_who_looks_at_a_channel_is_told_once_and_nobody_else(alice: Any, bob: An
     look("testlog:b", "alice")
     assert actions.notify("watching:testlog:a", title="Here").recipients == 2
     assert (titles(alice), titles(bob), titles(charlie)) == ([], ["Here"], ["Here"])
-
-
-@pytest.fixture
-async def running_hub() -> AsyncIterator[None]:
-    """The hub at work, and no jobs beside it: SQLite has one writer, and they would meet the tests'."""
-    with jobs.collected():
-        await hub.start()
-        yield
-        await hub.stop()
 
 
 @pytest.mark.django_db(transaction=True)
