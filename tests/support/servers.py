@@ -192,10 +192,10 @@ class Postgres(Process):
 
 
 @contextmanager
-def start_postgres(*, fsync: str = "off") -> Iterator[Postgres]:
-    """A cluster of its own, by the user `postgres` where we are root (Postgres refuses to run as root)."""
+def start_postgres(*, fsync: str = "off", within: str | None = None) -> Iterator[Postgres]:
+    """A cluster of its own, by the user `postgres` where we are root (Postgres refuses to run as root); its files in a folder `within`."""
     user = "postgres" if os.getuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="sb-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="sb-postgres-", dir=within))
     if user:
         shutil.chown(folder, user=pwd.getpwnam(user).pw_uid)
     data, port = folder / "data", free_port()
