@@ -27,6 +27,7 @@ TOGETHER = 64  # deliveries that are looked through, then written; and between t
 SLOW = 30.0  # seconds without credit before a connection is closed with 1013
 WATCH = 0.25  # seconds between two looks at connections without credit
 RETRY = 0.5  # seconds after the database failed
+SILENCE = 30  # events of a log without a word before a frame says how far it is: a tenth of what one may come back to
 
 Frames = Sequence[tuple[int, str]]
 
@@ -119,7 +120,7 @@ class FanOut:
             else:
                 self._write(outlets, files, shared)
                 stood = subscription.cursor
-                frames = self._serve(topic, subscription, plans)
+                frames = self._serve(topic, subscription, plans, live=True)
                 if len(frames) == 1 and subscription.cursor == frames[0][0]:
                     upto, text = frames[0]
                     if text and isinstance(text, Frame):
@@ -152,10 +153,11 @@ class FanOut:
             figures.deliveries.inc(self._delivered)
             self._delivered = 0
 
-    def _serve(self, topic: Topic, subscription: Subscription, plans: dict[Any, Frames]) -> Frames:
+    def _serve(self, topic: Topic, subscription: Subscription, plans: dict[Any, Frames], *, live: bool = False) -> Frames:
         """Send one subscriber what she has not got. What cannot be sent now is left for the read, the credit or the answer it waits for.
 
-        Returns the frames, if everybody who stands where she stood gets them.
+        `live`: it is news, and not what somebody asked for who came back. Returns the frames, if everybody who stands where she stood
+        gets them.
         """
         connection = subscription.connection
         if subscription.cursor >= topic.head or connection.closing or connection.held:
@@ -163,7 +165,7 @@ class FanOut:
         share = (subscription.cursor, topic.head, connection.form.share)
         frames = plans.get(share)
         if frames is None:
-            frames = self._plan(topic, subscription, plans, share)
+            frames = self._plan(topic, subscription, plans, share, live=live)
         for end, text in frames:
             if text:
                 if not connection.outlet.offer(text, topic.text, topic.epoch, end):
@@ -173,7 +175,7 @@ class FanOut:
             subscription.cursor = end
         return plans.get(share, [])
 
-    def _plan(self, topic: Topic, subscription: Subscription, plans: dict[Any, Frames], share: Any) -> Frames:
+    def _plan(self, topic: Topic, subscription: Subscription, plans: dict[Any, Frames], share: Any, *, live: bool) -> Frames:
         """The frames for one subscriber, kept for those who stand where she stands; none when something is still missing."""
         connection = subscription.connection
         entries = topic.after(subscription.cursor, connection.form.language)
@@ -184,8 +186,7 @@ class FanOut:
         if any(connection.reader.user not in answers for answers in personal):
             self._personalise_soon(topic)
             return []
-        # A state channel on which nothing changed for her is no frame, and leaves her cursor where it is.
-        silent = not entries and topic.kind.keeps is Keeps.STATE
+        silent = _says_nothing(topic, subscription, entries, live=live)
         frames = [] if silent else topic.frames(subscription, entries, upto=topic.head)
         if any(entry.broken for entry in entries):
             self._hub.reading.resync(subscription)
@@ -266,6 +267,17 @@ class FanOut:
         self.bring_on(connection)
         if connection.full_since is not None and before == [subscription.cursor for subscription in connection.subscriptions.values()]:
             connection.full_since = since
+
+
+def _says_nothing(topic: Topic, subscription: Subscription, entries: Sequence[Entry], *, live: bool) -> bool:
+    """Whether these are no frame and leave her cursor where it is: the next frame that says something to her covers them (rule 4).
+
+    On a log not for long: she shall stand where memory reaches, and who comes back is told how far the channel is.
+    """
+    if topic.kind.keeps is Keeps.STATE:
+        return not entries
+    behind = topic.head - subscription.cursor
+    return live and behind < SILENCE and subscription.connection.form.says_nothing(entries)
 
 
 def _personalise(kind: Kind, key: str, entries: Sequence[Entry], users: set[str]) -> None:

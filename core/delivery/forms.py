@@ -67,6 +67,10 @@ class Form(Protocol):
         """The text of one frame covering `span`; empty when this form says nothing for it."""
         ...
 
+    def says_nothing(self, entries: Sequence[Entry]) -> bool:
+        """Whether these events are nothing to show or tell to anybody in this form. One that is personal may be."""
+        ...
+
     def unranged(self, channel: ChannelName, html: str) -> str:
         """The text of a frame without a range: counts, and what is ephemeral."""
         ...
@@ -88,6 +92,9 @@ class HtmlForm:
     def frame(self, channel: ChannelName, span: Range, entries: Sequence[Entry], user: str) -> str:
         return wire.push(str(channel), span, "".join([entry.fragment_for(user, self.language) for entry in entries]))
 
+    def says_nothing(self, entries: Sequence[Entry]) -> bool:
+        return not any(entry.personal is not None or entry.fragment(self.language) for entry in entries)
+
     def unranged(self, channel: ChannelName, html: str) -> str:
         return wire.push_unranged(str(channel), html)
 
@@ -107,6 +114,9 @@ class JsonForm:
     def frame(self, channel: ChannelName, span: Range, entries: Sequence[Entry], user: str) -> str:
         mine = [entry.event for entry in entries if entry.is_for(user)]
         return "\n".join([f"{event.offset} {wire.dump(wire.json_event(str(channel), span.epoch, event))}" for event in mine])
+
+    def says_nothing(self, entries: Sequence[Entry]) -> bool:
+        return not entries
 
     def unranged(self, channel: ChannelName, html: str) -> str:
         return ""  # counts are drawn, not told

@@ -111,7 +111,7 @@ class Topic:
 
 
 class LogTopic(Topic):
-    """A channel that keeps every event of its window: every subscriber gets a frame for every range, in order."""
+    """A channel that keeps every event of its window: every subscriber is told each of them, in order."""
 
     def forget(self) -> None:
         self._ring: deque[Entry] = deque()

@@ -28,6 +28,9 @@ class LineForm:
     def _line(self, entry: Entry, epoch: str) -> str:
         return plain.chat(room=self.room, data=entry.event.data, position=str(Position(epoch, entry.event.offset)))
 
+    def says_nothing(self, entries: Sequence[Entry]) -> bool:
+        return not any(map(_is_new_message, entries))
+
     def unranged(self, channel: ChannelName, html: str) -> str:
         return ""
 

@@ -31,13 +31,13 @@ class Lines(Kind):
 
     name = "testlog"
     has_presence = True
-    types = (EventType("line"), EventType("whisper"), EventType("blink", ephemeral=True), EventType("raw", raw=True))
+    types = (EventType("line"), EventType("whisper"), EventType("hush"), EventType("blink", ephemeral=True), EventType("raw", raw=True))
 
     def readable(self, readers: Collection[Reader], keys: Collection[str]) -> set[tuple[Reader, str]]:
         return {(reader, key) for reader in readers for key in keys if key != "secret" or reader.user}
 
     def render(self, event: Event, key: str) -> str:
-        return f"[{event.data.get('text', event.type)}]"
+        return "" if event.type == "hush" else f"[{event.data.get('text', event.type)}]"
 
     def render_presence(self, who: str, key: str, *, here: bool) -> str:
         return f"[{who} {'came' if here else 'left'}]"

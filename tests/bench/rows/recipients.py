@@ -21,6 +21,7 @@ FEW, MANY, ON_SQLITE = 10_000, 1_000_000, 100_000
 SCREENS = 1000
 # Another publisher, whose audience is small: on these two cores the sockets of a large one would be what its publishes wait for.
 BESIDE, RATE, CALM = 100, 40.0, 600
+ASK = 2.0  # seconds between two questions whether all rows stand: at four a second they were half of the publishes above 3.5 ms
 PATIENCE = 300.0
 
 
@@ -83,7 +84,7 @@ def _broadcast(sender: Child, audience: str, screens: Child | None = None, *, re
     assert seen["reached"] == reaches, seen
 
     def done() -> dict[str, Any] | None:
-        time.sleep(0.25)  # a question is a query on the database that is measured
+        time.sleep(ASK)
         stands = sender.call("standing", broadcast=sent["broadcast"])
         return stands if stands["state"] == "done" else None
 

@@ -9,7 +9,7 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 from django.test import Client
 
-from core.delivery import figures, history, reading, recheck, sequencer
+from core.delivery import fanout, figures, history, reading, recheck, sequencer
 from core.delivery import hub as hub_module
 from core.delivery.executor import on_executor
 from core.delivery.publishing import NewEvent, publish, publish_many
@@ -152,6 +152,41 @@ async def test_a_personal_event_reaches_its_person_and_keeps_the_order_for_the_o
         await say("end")
         assert await hers.texts_until("testlog:a", "[end]") == f"[psst for {alice.pk}][end]"
         assert await his.texts_until("testlog:a", "[end]") == "[end]"
+
+
+async def hush(times: int) -> None:
+    for _ in range(times):
+        await on_executor(publish, "testlog:a", "hush")
+
+
+async def test_what_says_nothing_is_no_frame_and_the_next_one_that_speaks_covers_it() -> None:
+    """Each portion of a million inbox rows went to every screen as a frame without a word, beside which other publishers waited."""
+    async with live_client(positions={"testlog:a": await position("testlog:a")}) as client:
+        await client.resume()
+        await say("one")
+        await hush(3)
+        await say("two")
+        assert await client.texts_until("testlog:a", "[two]") == "[one][two]"
+        spans = [(frame["from"], frame["to"]) for frame in client.frames if "from" in frame]
+        assert spans == [(0, 1), (1, 5)]
+
+
+async def test_after_a_long_silence_a_frame_says_how_far_the_channel_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fanout, "SILENCE", 5)
+    async with live_client(positions={"testlog:a": await position("testlog:a")}) as client:
+        await client.resume()
+        await hush(7)
+        await say("seen")
+        await client.texts_until("testlog:a", "[seen]")
+        assert [frame["to"] for frame in client.frames if "from" in frame] == [5, 8]
+
+
+async def test_who_comes_back_in_a_silence_is_brought_to_its_end() -> None:
+    at = await position("testlog:a")
+    await hush(3)
+    async with live_client(positions={"testlog:a": at}) as client:
+        assert (await client.resume())["at"]["testlog:a"]["recovered"] is True
+        await client.until(lambda me: me.positions["testlog:a"].endswith(":3"))
 
 
 async def test_state_channels_end_on_the_newest_version_of_every_key() -> None:

@@ -32,7 +32,19 @@ from core.delivery.position import Position, Range
 from core.delivery.reading import Reading
 from core.delivery.topic import Topic
 from tests.chaos.view import Ask, Effect, View
-from tests.core.delivery.model import CATCH_UP, KEYS, Page, PropertyLog, PropertyPersonal, PropertyState, Question, Table, Wire
+from tests.core.delivery.model import (
+    CATCH_UP,
+    KEYS,
+    SILENCE,
+    Page,
+    PropertyLog,
+    PropertyPersonal,
+    PropertyQuiet,
+    PropertyState,
+    Question,
+    Table,
+    Wire,
+)
 
 RING = 8
 PAGES = 3
@@ -58,6 +70,7 @@ class Delivery(RuleBasedStateMachine):
         self._patch.setattr(settings, "CATCH_UP", CATCH_UP)
         self._patch.setattr(topic_module, "RING", RING)
         self._patch.setattr(fanout, "PACE", 3600.0)
+        self._patch.setattr(fanout, "SILENCE", SILENCE)
         self._patch.setattr(arrivals_module, "GATHER", 0)
         for module in (arrivals_module, fanout, reading, recheck):
             self._patch.setattr(module, "on_executor", self.ask)
@@ -314,6 +327,10 @@ class PersonalDelivery(Delivery):
     kind = PropertyPersonal
 
 
+class QuietDelivery(Delivery):
+    kind = PropertyQuiet
+
+
 class StateDelivery(Delivery):
     kind = PropertyState
 
@@ -330,7 +347,7 @@ _SETTINGS = hypothesis_settings(
 )
 
 
-@pytest.mark.parametrize("machine", [LogDelivery, PersonalDelivery, StateDelivery])
+@pytest.mark.parametrize("machine", [LogDelivery, PersonalDelivery, QuietDelivery, StateDelivery])
 def test_whatever_happens_every_page_shows_in_the_end_what_the_database_holds(machine: type[Delivery]) -> None:
     run_state_machine_as_test(machine, settings=_SETTINGS)
 
