@@ -102,8 +102,8 @@ class Topic:
         return frames
 
     def _frame(self, form: Form, user: str, entries: Sequence[Entry], start: int, end: int) -> str:
-        personal = any(entry.personal is not None for entry in entries)
-        share = (form.share, start, end, user if personal else None)
+        hers = tuple([entry.personal.get(user, "") for entry in entries if entry.personal is not None])  # often the same for many
+        share = (form.share, start, end, hers)
         text = self._frames.get(share)
         if text is None:
             text = self._frames[share] = Frame(form.frame(self.name, Range(self.epoch, start, end), entries, user))

@@ -1,6 +1,7 @@
 """One process, the in-memory layer, real tables: what a page's socket gets."""
 
 import asyncio
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -9,11 +10,13 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 from django.test import Client
 
-from core.delivery import fanout, figures, history, reading, recheck, sequencer
+from core.delivery import fanout, figures, history, reading, recheck, sequencer, wire
 from core.delivery import hub as hub_module
 from core.delivery.executor import on_executor
+from core.delivery.position import Range
 from core.delivery.publishing import NewEvent, publish, publish_many
 from core.models import Channel, Event
+from tests.support.kinds import Lines
 from tests.support.live import live_client
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("running_hub")]
@@ -29,6 +32,13 @@ def offset(position: str) -> int:
 
 async def say(text: str, *, channel: str = "testlog:a") -> None:
     await on_executor(publish, channel, "line", {"text": text})
+
+
+async def cookies(user: Any) -> str:
+    """Of somebody's browser that has just signed in."""
+    browser = Client()
+    await on_executor(browser.force_login, user)
+    return "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
 
 
 async def test_an_event_published_after_the_page_was_read_is_shown_once() -> None:
@@ -130,9 +140,7 @@ async def test_what_one_may_not_read_looks_like_what_does_not_exist() -> None:
 
 
 async def test_a_signed_in_person_reads_what_a_guest_may_not(alice: Any) -> None:
-    browser = Client()
-    await on_executor(browser.force_login, alice)
-    cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
+    cookie = await cookies(alice)
     async with live_client(positions={"testlog:secret": await position("testlog:secret")}, cookies=cookie) as client:
         assert (await client.resume())["at"]["testlog:secret"]["recovered"] is True
         await say("inside", channel="testlog:secret")
@@ -140,11 +148,6 @@ async def test_a_signed_in_person_reads_what_a_guest_may_not(alice: Any) -> None
 
 
 async def test_a_personal_event_reaches_its_person_and_keeps_the_order_for_the_others(alice: Any, bob: Any) -> None:
-    async def cookies(user: Any) -> str:
-        browser = Client()
-        await on_executor(browser.force_login, user)
-        return "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
-
     at = {"testlog:a": await position("testlog:a")}
     async with (
         live_client(positions=dict(at), cookies=await cookies(alice)) as hers,
@@ -156,6 +159,32 @@ async def test_a_personal_event_reaches_its_person_and_keeps_the_order_for_the_o
         await say("end")
         assert await hers.texts_until("testlog:a", "[end]") == f"[psst for {alice.pk}][end]"
         assert await his.texts_until("testlog:a", "[end]") == "[end]"
+
+
+async def test_the_same_personal_answer_for_many_is_one_frame(alice: Any, bob: Any, charlie: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broadcast is one row for whoever has not read it: on a thousand screens its frame is built once."""
+    built, whole = [], wire.push
+
+    def push(channel: str, span: Range, html: str) -> str:
+        built.append(html)
+        return whole(channel, span, html)
+
+    def personalise(self: Lines, event: Any, key: str, users: Collection[str]) -> Mapping[str, str]:
+        return {user: "[not you]" if user == str(charlie.pk) else "[psst]" for user in users}
+
+    monkeypatch.setattr(wire, "push", push)
+    monkeypatch.setattr(Lines, "personalise", personalise)
+    at = {"testlog:a": await position("testlog:a")}
+    async with AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(live_client(positions=dict(at), cookies=await cookies(who))) for who in (alice, bob, charlie)
+        ]
+        for client in clients:
+            await client.resume()
+        await on_executor(publish, "testlog:a", "whisper", {"text": "psst"})
+        said = [await client.texts_until("testlog:a", "]") for client in clients]
+    assert said == ["[psst]", "[psst]", "[not you]"]
+    assert sorted(built) == ["[not you]", "[psst]"]
 
 
 async def hush(times: int) -> None:
@@ -345,9 +374,7 @@ async def test_without_an_origin_cookies_do_not_count() -> None:
 
 async def test_the_newest_tab_wins_over_the_limit(alice: Any, settings: Any) -> None:
     settings.MAX_CONNECTIONS_PER_USER = 1
-    browser = Client()
-    await on_executor(browser.force_login, alice)
-    cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
+    cookie = await cookies(alice)
     async with live_client(cookies=cookie) as old, live_client(cookies=cookie) as new:
         await old.resume()
         await new.resume()
