@@ -212,7 +212,7 @@ class FanOut:
         if html and not connection.closing and not connection.held and connection.outlet.has_credit:
             text = connection.form.unranged(name, html)
             if text:
-                connection.outlet.send_text(text)
+                connection.outlet.send_text(Frame(text))
 
     # --- personal answers ---
 

@@ -109,7 +109,13 @@ class Outlet:
 
     def send_text(self, text: str) -> None:
         """Send one message that covers no range."""
-        self.send({"type": "websocket.send", "text": text})
+        if self._shortcut is None or type(text) is not Frame:
+            self.send({"type": "websocket.send", "text": text})
+            return
+        try:
+            self._shortcut.write(text.wire)
+        except Exception:  # noqa: BLE001 (the client went away: its disconnect message follows)
+            self._fail()
 
     def send_answer(self, number: int, at: Mapping[str, tuple[str, bool]], refused: Mapping[str, str]) -> None:
         """Answer a resume or subscribe: where each channel stands (position, recovered) and why others were refused."""
@@ -117,13 +123,7 @@ class Outlet:
 
     def send_frame(self, text: str, channel: str, epoch: str, end: int) -> None:
         """Send one frame that brings a channel to `end`."""
-        if self._shortcut is None or type(text) is not Frame:
-            self.send_text(text)
-            return
-        try:
-            self._shortcut.write(text.wire)
-        except Exception:  # noqa: BLE001 (the client went away: its disconnect message follows)
-            self._fail()
+        self.send_text(text)
 
     def offer(self, text: str, channel: str, epoch: str, end: int) -> bool:
         """Send a frame if there is room for it; False when there is none, and nothing was sent."""
