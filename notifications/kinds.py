@@ -77,7 +77,9 @@ class UserKind(Kind):
             submit(actions.seen_on_screen, key, ids)
 
     def counts(self, users: Collection[str]) -> Mapping[str, str]:
-        return {user: counts_html(counts) for user, counts in inbox.counts(users, now=timezone.now()).items()}
+        found = inbox.counts(users, now=timezone.now())
+        made = {counts: counts_html(counts) for counts in set(found.values())}  # of a thousand people most have the same
+        return {user: made[counts] for user, counts in found.items()}
 
     def snapshot(self, key: str) -> list[Mapping[str, Any]]:
         """The newest rows of her inbox, as the events that would show them."""
@@ -155,7 +157,7 @@ class AudienceKind(Kind):
 
     name = "audience"
     types = (
-        EventType("broadcast.put", dirties=True),
+        EventType("broadcast.put"),  # counted when the rows stand: `inbox.grew`
         EventType("broadcast.gone", dirties=True),
         EventType("inbox.grew", dirties=True),
         EventType("roll.call", ephemeral=True),

@@ -1,6 +1,7 @@
 """Counts (a badge) are never computed by a publisher, whose snapshot may be old: the hub counts for its own people, after the news."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 PAUSE = 0.05  # seconds in which dirty people are gathered
 RETRY = 0.5  # seconds after the database failed
+TURN = 0.002  # seconds of sending before others get the loop, and the core, for as long
 Dirty = tuple[Kind, Event, str]
 
 
@@ -59,12 +61,17 @@ class Counting:
                     self._events, self._users = events + self._events, users | self._users
                     await asyncio.sleep(RETRY)
                     continue
-                self._send(counts)
+                await self._send(counts)
         finally:
             self._working = False
 
-    def _send(self, counts: Mapping[str, str]) -> None:
+    async def _send(self, counts: Mapping[str, str]) -> None:
+        """Send each her own. With pauses: what counts is no news, and leaves half of a core to those who have some."""
+        begun = time.monotonic()
         for user, html in counts.items():
+            if time.monotonic() - begun > TURN:
+                await asyncio.sleep(TURN)
+                begun = time.monotonic()
             name = ChannelName("user", user)
             for connection in list(self._hub.of_user(user)):
                 if str(name) in connection.subscriptions:

@@ -177,6 +177,23 @@ def test_a_hub_recounts_only_its_own_people_of_a_chunk() -> None:
     assert list(kind.dirtied(words, "all", ["c", "d"])) == ["c", "d"]
 
 
+def test_counts_are_asked_when_rows_stand_and_drawn_once_for_all_who_have_the_same(
+    alice: Any, bob: Any, crowd: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand screens were counted twice in the first second of a broadcast, and each badge drawn for itself."""
+    audience, user = registry.kinds["audience"], registry.kinds["user"]
+    assert [type.name for type in audience.types if type.dirties] == ["broadcast.gone", "inbox.grew"]
+    made = broadcast("all", title="x")
+    write_all(made)
+    actions.notify(bob, title="More")
+    drawn: list[inbox.Counts] = []
+    monkeypatch.setattr("notifications.kinds.counts_html", lambda counts: drawn.append(counts) or f"<{counts.unseen}>")
+    everybody = [str(person.pk) for person in User.objects.all()]
+    found = user.counts(everybody)
+    assert found == {key: "<2>" if key == str(bob.pk) else "<1>" for key in everybody}
+    assert sorted(counts.unseen for counts in drawn) == [1, 2]
+
+
 def test_a_worker_killed_between_chunks_or_run_twice_writes_everybody_once(alice: Any, crowd: list[Any]) -> None:
     made = broadcast("all", title="x")
     broadcasts.write_chunk(made.pk, size=10)
