@@ -13,7 +13,7 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.server import ServerProtocol
 
-from core.delivery.writers import Gone, Writer, no_file
+from core.delivery.writers import NO_WRITER, Gone, Writer
 
 # What the base class's `send` does with a message, by name: another list is another way, which we do not know.
 _INSIDES = {"conn", "send_text", "data_to_send", "transport", "write", "close_sent", "disconnected", "handshake_complete"}
@@ -49,6 +49,8 @@ class Inbox:
 class QuietWebSockets(WebSocketsSansIOProtocol):
     """Closes with 1007 what is no UTF-8, and says nothing about it. Holds no more of an idle connection than it needs."""
 
+    __slots__ = ("close_sent",)  # in the object itself, and not in its large dictionary: a fan-out asks a thousand of them
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.queue = Inbox()  # type: ignore[assignment]
@@ -67,23 +69,30 @@ class QuietWebSockets(WebSocketsSansIOProtocol):
             return
         super().send_receive_event_to_app()
 
-    def frame_writer(self) -> Writer | None:
-        """Write built frames straight to the transport, or None when uvicorn's insides are not those that we know."""
-        if not _knows(self):
-            return None
-        behind, is_closing, waiting = self.transport.write, self.transport.is_closing, self.transport.get_write_buffer_size
+    def frame_writer(self) -> Writer:
+        """What writes built frames straight to the transport; NO_WRITER when uvicorn's insides are not those that we know."""
+        return _UvicornWriter(self) if _knows(self) else NO_WRITER
 
-        def write(data: bytes) -> None:
-            if self.close_sent or is_closing():  # what is lost is closing
-                raise Gone
-            behind(data)
 
-        own = _plain_socket(self.transport)
+class _UvicornWriter:
+    __slots__ = ("_protocol", "_transport", "own")
 
-        def file() -> int:
-            return -1 if waiting() or self.close_sent or is_closing() else own  # without uvloop's list of writers
+    def __init__(self, protocol: QuietWebSockets) -> None:
+        self._protocol, self._transport = protocol, protocol.transport
+        self.own = _plain_socket(protocol.transport)
 
-        return Writer(no_file if own < 0 else file, behind, write)
+    def file(self) -> int:
+        transport = self._transport
+        # Without uvloop's list of writers. What is lost is closing.
+        return -1 if transport.get_write_buffer_size() or transport.is_closing() or self._protocol.close_sent else self.own
+
+    def behind(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def write(self, data: bytes) -> None:
+        if self._protocol.close_sent or self._transport.is_closing():
+            raise Gone
+        self._transport.write(data)
 
 
 def _knows(protocol: Any) -> bool:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from core.delivery.hub import Hub
 
 TURN = 0.005  # seconds of fan-out before others get the loop
-TOGETHER = 64  # deliveries that are looked through, then written; and between two looks at the clock
+TOGETHER = 512  # deliveries that are looked through, then written; and between two looks at the clock
+PORTION = 256 * 1024  # bytes, of the same: fewer of frames that are large
+ALONE = 8  # deliveries that one which must be looked at by itself takes the time of
 SLOW = 30.0  # seconds without credit before a connection is closed with 1013
 WATCH = 0.25  # seconds between two looks at connections without credit
 RETRY = 0.5  # seconds after the database failed
@@ -104,7 +106,8 @@ class FanOut:
         stands, share, upto, shared = -1, None, 0, b""  # the frame that most of them get, and who they are
         outlets: list[Outlet] = []  # of those who get it next, and their sockets
         files: list[int] = []
-        for number, subscription in enumerate(list(topic.subscriptions.values())):
+        portion, left = TOGETHER, 1
+        for subscription in list(topic.subscriptions.values()):
             outlet = subscription.outlet
             # The line that nearly every delivery takes, and where the microseconds count. It asks what _serve asks.
             if (
@@ -112,11 +115,12 @@ class FanOut:
                 and outlet.share is share
                 and outlet.is_clear
                 and not outlet.is_barred
-                and (file := outlet.file()) >= 0
+                and (file := outlet.writer.file()) >= 0
             ):
                 subscription.cursor = upto
                 outlets.append(outlet)
                 files.append(file)
+                left -= 1
             else:
                 self._write(outlets, files, shared)
                 stood = subscription.cursor
@@ -125,9 +129,12 @@ class FanOut:
                     upto, text = frames[0]
                     if text and isinstance(text, Frame):
                         stands, share, shared = stood, outlet.share, text.wire
-            if not number % TOGETHER:
+                        portion = max(1, min(TOGETHER, PORTION // len(shared)))
+                left -= ALONE
+            if left <= 0:
                 self._write(outlets, files, shared)
                 failpoints.hit("mid_fanout")
+                left = portion
                 if time.monotonic() - turn > TURN:
                     await asyncio.sleep(0)
                     turn, stands = time.monotonic(), -1

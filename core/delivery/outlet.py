@@ -12,7 +12,7 @@ from typing import Any
 
 from core.delivery import wire
 from core.delivery.frame import Frame
-from core.delivery.writers import no_file, write_all, writer_of
+from core.delivery.writers import NO_WRITER, write_all, writer_of
 
 RESERVE = 16 * 1024  # bytes of the credit kept for answers, counts and signals, which are small and are not measured before
 
@@ -69,17 +69,16 @@ class Outlet:
     share: as on its connection's form. All that a fan-out asks of a connection stands here, in few lines of the processor's cache.
     """
 
-    __slots__ = ("_credit", "_held", "_send", "_shortcut", "_suspended", "_transport", "failed", "file", "is_barred", "is_clear", "share")
+    __slots__ = ("_credit", "_held", "_send", "_suspended", "_transport", "failed", "is_barred", "is_clear", "share", "writer")
 
     def __init__(self, send: Send, *, credit: int) -> None:
         self._send = send
         self._credit = credit
         self._transport = transport_of(send)
         self._held = gauge_of(self._transport)
-        self._shortcut = writer_of(_protocol_of(send))
         # For outlets that change nothing about how a frame is sent. While `is_clear`, bytes may go past everything else.
-        self.file = self._shortcut.file if self._shortcut is not None and type(self) is Outlet else no_file
-        self.is_clear = self.file is not no_file
+        self.writer = writer_of(_protocol_of(send)) if type(self) is Outlet else NO_WRITER
+        self.is_clear = self.writer.own >= 0
         self._suspended: asyncio.Task[None] | None = None
         self.failed = False
         self.is_barred = False
@@ -109,11 +108,11 @@ class Outlet:
 
     def send_text(self, text: str) -> None:
         """Send one message that covers no range."""
-        if self._shortcut is None or type(text) is not Frame:
+        if self.writer is NO_WRITER or type(text) is not Frame:
             self.send({"type": "websocket.send", "text": text})
             return
         try:
-            self._shortcut.write(text.wire)
+            self.writer.write(text.wire)
         except Exception:  # noqa: BLE001 (the client went away: its disconnect message follows)
             self._fail()
 
@@ -127,7 +126,7 @@ class Outlet:
 
     def offer(self, text: str, channel: str, epoch: str, end: int) -> bool:
         """Send a frame if there is room for it; False when there is none, and nothing was sent."""
-        if self.is_clear and type(text) is Frame and (file := self.file()) >= 0:
+        if self.is_clear and type(text) is Frame and (file := self.writer.file()) >= 0:
             for _, taken in write_all([file], text.wire):
                 self.write_behind(text.wire[taken:])
             return True
@@ -137,9 +136,8 @@ class Outlet:
         return True
 
     def write_behind(self, rest: bytes) -> None:
-        """What the kernel did not take of bytes that went to `file`."""
-        assert self._shortcut is not None
-        self._shortcut.behind(rest)
+        """What the kernel did not take of bytes that went to the writer's file."""
+        self.writer.behind(rest)
 
     def send_resync(self, text: str, channel: str, epoch: str, head: int) -> None:
         """Tell the client to start a channel again from a snapshot; it stands at `head` from here on."""
@@ -183,7 +181,7 @@ class Outlet:
             self._fail()
         finally:
             self._suspended = None
-            self.is_clear = not self.failed and self.file is not no_file
+            self.is_clear = not self.failed and self.writer.own >= 0
 
     def _fail(self) -> None:
         self.failed, self.is_clear = True, False

@@ -33,12 +33,13 @@ class Sheets(Kind):
 async def outlets(scope: Any, receive: Any, send: Any) -> None:
     """A socket that answers each message with the bytes that this process holds for each of its connections' channels."""
     from core.delivery.hub import hub
+    from core.delivery.writers import NO_WRITER
 
     await receive()
     await send({"type": "websocket.accept"})
     while (await receive())["type"] == "websocket.receive":
         held = [[next(iter(one.subscriptions), ""), bytes_held(transport_of(one.outlet._send))] for one in hub.connections]
-        short_cuts = sum(one.outlet._shortcut is not None for one in hub.connections)
+        short_cuts = sum(one.outlet.writer is not NO_WRITER for one in hub.connections)
         await send({"type": "websocket.send", "text": json.dumps({"held": held, "short_cuts": short_cuts})})
 
 

@@ -19,7 +19,7 @@ from websockets.server import ServerProtocol
 from core import uvicorn_protocol
 from core.delivery.frame import Frame
 from core.delivery.outlet import Outlet
-from core.delivery.writers import Gone, no_file, write_all, writer_of
+from core.delivery.writers import NO_WRITER, Gone, write_all, writer_of
 from tests.core.delivery.test_processes import publisher
 from tests.support.servers import make_site
 from tests.support.wire_client import socket_client
@@ -86,7 +86,7 @@ def uvicorns(**different: Any) -> Any:
 def test_built_frames_go_to_the_kernel_past_uvloop_and_behind_what_waits(ends: tuple[socket.socket, socket.socket]) -> None:
     protocol = uvicorns(transport=TCPTransport(ends[0]))
     writer = writer_of(protocol)
-    assert writer is not None and writer.file() == ends[0].fileno()
+    assert writer.file() == ends[0].fileno()
     assert write_all([writer.file()], Frame("hello").wire) == [] and ends[1].recv(100) == b"\x81\x05hello"
     protocol.transport.waiting = 1
     assert writer.file() == -1
@@ -111,7 +111,7 @@ def test_what_a_kernel_does_not_take_is_named_and_keeps_nobody_else_waiting(ends
 def test_a_transport_that_is_not_plain_tcp_is_written_to_by_its_own_way() -> None:
     protocol = uvicorns()
     writer = writer_of(protocol)
-    assert writer is not None and writer.file is no_file
+    assert writer.own == -1 and writer.file() == -1
     writer.write(b"y")
     assert protocol.transport.written == [b"y"]
 
@@ -120,7 +120,6 @@ def test_nothing_goes_past_what_waits() -> None:
     protocol = uvicorns()
     protocol.transport.waiting = 1
     writer = writer_of(protocol)
-    assert writer is not None
     assert writer.file() == -1 and protocol.transport.written == []
     writer.write(b"y")
     assert protocol.transport.written == [b"y"]
@@ -131,7 +130,6 @@ def test_a_client_that_is_leaving_is_written_nothing(how: str, ends: tuple[socke
     protocol = uvicorns(close_sent=how == "we close", transport=TCPTransport(ends[0]))
     protocol.transport.closing = how == "it is lost"
     writer = writer_of(protocol)
-    assert writer is not None
     assert writer.file() == -1
     with pytest.raises(Gone):
         writer.write(b"x")
@@ -144,14 +142,14 @@ def test_uvicorn_with_other_insides_is_left_alone(monkeypatch: pytest.MonkeyPatc
 
     compressing = uvicorns()
     compressing.conn.extensions = [object()]
-    assert writer_of(compressing) is None
-    assert writer_of(uvicorns(conn=object())) is None
+    assert writer_of(compressing) is NO_WRITER
+    assert writer_of(uvicorns(conn=object())) is NO_WRITER
     monkeypatch.setattr(WebSocketsSansIOProtocol, "send", another_send)
-    assert writer_of(uvicorns()) is None
+    assert writer_of(uvicorns()) is NO_WRITER
 
 
 def test_an_unknown_server_is_left_alone() -> None:
-    assert writer_of(object()) is None and writer_of(None) is None
+    assert writer_of(object()) is NO_WRITER and writer_of(None) is NO_WRITER
 
 
 async def test_without_a_short_cut_a_frame_goes_through_send() -> None:
