@@ -106,6 +106,7 @@ class Connection:
     admitted: bool = False
     closing: bool = False
     full_since: float | None = None
+    uncounted: bool = False  # its counts could not be sent: they are asked for again when it goes on
     subscriptions: dict[str, "Subscription"] = field(default_factory=dict)
     bad_frames: int = 0
 

@@ -75,7 +75,7 @@ class Counting:
             name = ChannelName("user", user)
             for connection in list(self._hub.of_user(user)):
                 if str(name) in connection.subscriptions:
-                    self._hub.fanout.send_unranged(connection, name, html)
+                    self._hub.fanout.send_counts(connection, name, html)
 
 
 def _counted(events: Sequence[Dirty], users: set[str], local: set[str]) -> Mapping[str, str]:

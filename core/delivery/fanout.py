@@ -150,7 +150,10 @@ class FanOut:
         files.clear()
 
     def bring_on(self, connection: Connection) -> None:
-        """Send a connection whatever any of its channels has for it."""
+        """Send a connection whatever any of its channels has for it, and have its counts sent if it could not take them."""
+        if connection.uncounted:
+            connection.uncounted = False
+            self._hub.counting.mark_user(connection.reader.user)
         for subscription in list(connection.subscriptions.values()):
             self._serve(subscription.topic, subscription, {})
         self._count()
@@ -214,12 +217,20 @@ class FanOut:
             for connection in list(topic.subscriptions):
                 self.send_unranged(connection, topic.name, entry.fragment(connection.form.language))
 
-    def send_unranged(self, connection: Connection, name: ChannelName, html: str) -> None:
-        """Send a frame without a range, if the connection can take it now."""
-        if html and not connection.closing and not connection.held and connection.outlet.has_credit:
-            text = connection.form.unranged(name, html)
-            if text:
-                connection.outlet.send_text(Frame(text))
+    def send_unranged(self, connection: Connection, name: ChannelName, html: str) -> bool:
+        """Send a frame without a range, if the connection can take it now; False when it cannot, and nothing was sent."""
+        if connection.closing or connection.held or not connection.outlet.has_credit:
+            return False
+        if html and (text := connection.form.unranged(name, html)):
+            connection.outlet.send_text(Frame(text))
+        return True
+
+    def send_counts(self, connection: Connection, name: ChannelName, html: str) -> None:
+        """Send somebody's counts to one of her pages; one that cannot take them now gets them when it goes on."""
+        if not self.send_unranged(connection, name, html):
+            connection.uncounted = True
+            if not connection.outlet.has_credit:
+                self._hold(connection)
 
     # --- personal answers ---
 

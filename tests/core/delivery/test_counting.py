@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 
 from core.delivery import counting
+from core.delivery.channel import ChannelName, Reader
+from core.delivery.connection import Connection, Rate
 from core.delivery.counting import Counting
+from core.delivery.fanout import FanOut
+from core.delivery.forms import HtmlForm
 
 
 class Hub:
@@ -16,7 +20,7 @@ class Hub:
 
     def __init__(self, people: int, sent: list[str]) -> None:
         self._pages = {str(user): SimpleNamespace(subscriptions={f"user:{user}": None}) for user in range(people)}
-        self.fanout = SimpleNamespace(send_unranged=lambda connection, name, html: sent.append(html))
+        self.fanout = SimpleNamespace(send_counts=lambda connection, name, html: sent.append(html))
         self._tasks: set[asyncio.Task[None]] = set()
 
     def users(self) -> set[str]:
@@ -73,3 +77,34 @@ async def test_who_leaves_meanwhile_is_not_told(slow: None) -> None:
     hub.leave("2")
     await waiting
     assert told == ["count", "count"]
+
+
+def test_counts_that_a_slow_page_cannot_take_are_asked_for_again_when_it_can() -> None:
+    """They were let go: the badge was wrong until the next change."""
+    asked: list[str] = []
+    has_credit, sent = False, list[str]()
+
+    class Outlet:
+        share = ""
+
+        @property
+        def has_credit(self) -> bool:
+            return has_credit
+
+        def send_text(self, text: str) -> None:
+            sent.append(text)
+
+    fanout = FanOut(SimpleNamespace(counting=SimpleNamespace(mark_user=asked.append)))  # type: ignore[arg-type]
+    page: Any = Connection(
+        outlet=Outlet(), form=HtmlForm("en"), rate=Rate(0, 0), max_frame=0, max_channels=0, opened_at=0.0, reader=Reader(user="7")
+    )
+    fanout.send_counts(page, ChannelName("user", "7"), "<b>1</b>")
+    fanout._watch(0.0)
+    assert (sent, asked) == ([], [])
+    has_credit = True
+    fanout._watch(0.0)
+    fanout._watch(0.0)
+    assert (sent, asked) == ([], ["7"])
+    fanout.send_counts(page, ChannelName("user", "7"), "<b>1</b>")
+    fanout._watch(0.0)
+    assert (len(sent), asked) == (1, ["7"])
