@@ -126,6 +126,7 @@ def _back(data: Mapping[str, Any]) -> str:
 # Unread and unarchived rows may be missing from a list that is open: put them where they belong.
 _STATES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "seen": lambda data: "",
+    "given": lambda data: "",  # a broadcast's row, to whoever came sooner than the worker: it shows already, and counts from now on
     "read": _read,
     "unread": _at_place,
     "archived": _away,

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
-from core.delivery.publishing import NewEvent, publish_many
+from core.delivery.publishing import NewEvent, publish, publish_many
 from notifications import deliveries
 from notifications.broadcasts.progress import progress_event
 from notifications.broadcasts.recipients import people_of
@@ -108,5 +108,8 @@ def ensure_item(user: Any, notification: int) -> None:
 
 
 def _give(user: Any, made: Broadcast) -> None:
+    """Write her row, and have her other pages count it: they show it since it was sent."""
     item = InboxItem(user=user, notification=made.notification, arrived_at=made.sent_at or made.created_at)
-    InboxItem.objects.bulk_create([item], ignore_conflicts=True)
+    with transaction.atomic():
+        InboxItem.objects.bulk_create([item], ignore_conflicts=True)
+        publish(f"user:{user.pk}", "notification.state", {"what": "given", "rows": []})
