@@ -86,21 +86,23 @@ def restart_at_once(postgres: Postgres) -> None:
     postgres.start()
 
 
+_END_ALL = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' AND application_name <> 'chaos'"
+)
+
+
 def terminate_backends(postgres: Postgres) -> None:
     """End everybody's connections but the checker's own."""
-    postgres.run(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' AND application_name <> 'chaos'"
-    )
+    postgres.run(_END_ALL)
 
 
 @contextmanager
 def exhausted(postgres: Postgres) -> Iterator[None]:
     """Every connection is taken, those that others had too."""
     with ExitStack() as stack:
-        taken = _take_all(postgres, stack)
-        taken[-1].close()  # room to ask
-        terminate_backends(postgres)
+        # Over one of ours: a place that is left free to ask is taken by whoever waits for one.
+        _take_all(postgres, stack)[-1].execute(_END_ALL)
         _take_all(postgres, stack)
         yield
 
