@@ -29,6 +29,13 @@ test("three are shown, those that stood here first", () => {
   assert.equal(ids(over), "d,e");
 });
 
+test("what answers her own doing stands beside the three: Undo was not to be had while three were up", () => {
+  const critical = ["a", "b", "c"].map((id) => toast(id, { critical: true }));
+  const { keep, over } = arrange([...critical, toast("d"), { ...toast("undo"), answer: true }]);
+  assert.equal(ids(keep), "a,b,c,undo");
+  assert.equal(ids(over), "d");
+});
+
 test("a critical one takes the place of the newest plain one", () => {
   const { keep, over } = arrange([toast("a"), toast("b"), toast("c"), toast("d", { critical: true })]);
   assert.equal(ids(keep), "a,b,d");

@@ -1,4 +1,4 @@
-/* Which toasts are shown. Pure. A toast is {id, at, critical}; times in milliseconds. */
+/* Which toasts are shown. Pure. A toast is {id, at, critical, answer}; times in milliseconds. `answer`: to what she has just done. */
 
 export const MOST = 3;
 export const OLD = 30_000;
@@ -13,8 +13,10 @@ export function admit(arrived, { now, known, catchUp }) {
   return { show: fresh.filter((toast) => now - toast.at <= OLD), grouped: 0 };
 }
 
-/** Keep at most three of these (oldest first): the critical ones before all, then those that stood here first. */
+/** Keep at most three of these (oldest first): the critical ones before all, then those that stood here first. Answers stand beside them. */
 export function arrange(toasts) {
-  const wanted = [...toasts].sort((a, b) => Number(b.critical) - Number(a.critical)).slice(0, MOST);
+  const answers = toasts.filter((toast) => toast.answer);
+  const news = toasts.filter((toast) => !toast.answer).sort((a, b) => Number(b.critical) - Number(a.critical)).slice(0, MOST);
+  const wanted = [...answers, ...news];
   return { keep: toasts.filter((toast) => wanted.includes(toast)), over: toasts.filter((toast) => !wanted.includes(toast)) };
 }
