@@ -221,7 +221,8 @@ def test_a_subscription_that_the_push_service_replaces_is_replaced_here(demo: De
     turn_on(page)
     point = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     text = base64.urlsafe_b64encode(point).decode().rstrip("=")
-    (worker,) = page.context.service_workers
+    # Playwright may hear of the worker later than the page does.
+    worker = page.context.service_workers[0] if page.context.service_workers else page.context.wait_for_event("serviceworker")
     first, second = (f"https://fcm.googleapis.com/fcm/send/replaced-{number}" for number in (1, 2))
     remove = page.locator("#devices").locator("xpath=../..").get_by_role("button", name="Remove")
     for before, after in ((None, first), (first, second), ("https://fcm.googleapis.com/fcm/send/unknown", second)):
