@@ -50,14 +50,18 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "TURN", -1.0)
 
 
+def count_everybody(hub: Any) -> asyncio.Task[None]:
+    work = Counting(hub)
+    for user in hub.users():
+        work.mark_user(user)
+    return asyncio.create_task(hub.ended())
+
+
 async def test_between_the_counts_of_many_others_get_the_loop(slow: None) -> None:
     """A thousand badges in one go were what other publishers waited for."""
     told: list[str] = []
     hub: Any = Hub(20, told)
-    work = Counting(hub)
-    for user in hub.users():
-        work.mark_user(user)
-    waiting = asyncio.create_task(hub.ended())
+    waiting = count_everybody(hub)
     while not waiting.done():
         if told[-1:] == ["count"]:
             told.append("news")
@@ -68,10 +72,7 @@ async def test_between_the_counts_of_many_others_get_the_loop(slow: None) -> Non
 async def test_who_leaves_meanwhile_is_not_told(slow: None) -> None:
     told: list[str] = []
     hub: Any = Hub(3, told)
-    work = Counting(hub)
-    for user in hub.users():
-        work.mark_user(user)
-    waiting = asyncio.create_task(hub.ended())
+    waiting = count_everybody(hub)
     while not told:
         await asyncio.sleep(0)
     hub.leave("2")
