@@ -1,6 +1,7 @@
 /* Toasts: at most three and "+N more", each for six seconds, held while somebody points at them or has the focus there; critical ones stay.
      <div class="toast" id="t-12" data-at="<ISO>" data-priority="normal|high|critical"> ... <button data-dismiss> ... </div>   arrives in #toasts.
-   A toast with an id and without data-at (an undo) answers what she has just done: it is new by nature and stands beside the three; data-stay="10" keeps it so many seconds, which an element in it with data-left counts down.
+   A toast with an id and without data-at (an undo) answers what she has just done: it is new by nature and stands beside the three;
+   data-stay="10" keeps it so many seconds, which an element in it with data-left counts down.
    toasts:shown tells of those that have just been let in, the ones that gave way to "+N more" too. */
 
 import { now } from "./times.js";
